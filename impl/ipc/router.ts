@@ -1,0 +1,66 @@
+import type { Method, Route, ServiceApi } from './route.ts';
+import { ServiceError } from './service-error.ts';
+
+/** A request target, taken apart as far as it can be before a route is known. */
+export interface Target {
+  readonly path: string;
+  readonly version: string;
+  readonly query: URLSearchParams;
+}
+
+/** The value in double quotes with escapes, as the reference prints it. */
+function quoted(value: string): string {
+  return JSON.stringify(value);
+}
+
+/** Origin-form or absolute-form target to raw path and query. */
+function split(target: string): { path: string; search: string } {
+  const origin = /^https?:\/\/[^/?#]*/i.exec(target);
+  const rest = origin ? target.slice(origin[0].length) : target;
+  const mark = rest.indexOf('?');
+  const path = mark < 0 ? rest : rest.slice(0, mark);
+  return { path: path === '' ? '/' : path, search: mark < 0 ? '' : rest.slice(mark + 1) };
+}
+
+/**
+ * Takes `api-version` (exact name, last occurrence) out of the query and checks it before anything else
+ * (spec/transport.md 6, steps 1 to 3). Throws the 400 of the table.
+ */
+export function readTarget(api: ServiceApi, target: string): Target {
+  const { path, search } = split(target);
+  const query = new URLSearchParams(search);
+  const version = query.getAll('api-version').at(-1);
+  if (version === undefined) throw new ServiceError('version-missing');
+  if (!api.versions.includes(version)) {
+    throw new ServiceError('version-unknown', { parameters: { value: quoted(version) } });
+  }
+  query.delete('api-version');
+  return { path, version, query };
+}
+
+/** A `%` that starts no escape stands for itself, as in the reference; what is not UTF-8 fits no route. */
+function decodeCaptures(captures: readonly (string | undefined)[]): string[] | undefined {
+  try {
+    return captures.map((capture) => decodeURIComponent((capture ?? '').replace(/%(?![0-9A-Fa-f]{2})/g, '%25')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The route and its decoded captures for a path in a version; throws 404 where none fits (also a path of a newer version). */
+export function findRoute(api: ServiceApi, target: Target): { route: Route; params: readonly string[] } {
+  const position = api.versions.indexOf(target.version);
+  for (const route of api.routes) {
+    if (route.since !== undefined && api.versions.indexOf(route.since) > position) continue;
+    const match = route.path.exec(target.path);
+    if (!match) continue;
+    const params = decodeCaptures(match.slice(1));
+    if (params) return { route, params };
+  }
+  throw new ServiceError('not-found');
+}
+
+/** The method of a route, by its HTTP name. */
+export function methodOf(route: Route, verb: string): Method | undefined {
+  return Object.hasOwn(route.methods, verb) ? route.methods[verb as keyof Route['methods']] : undefined;
+}
