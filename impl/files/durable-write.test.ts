@@ -1,0 +1,94 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isUnfinishedWrite, objectFileName, removeFileDurable, renameDurable, writeFileDurable } from './index.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'files-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('durable write', () => {
+  it('creates with mode 0600 whatever the umask, and leaves no temp file', async () => {
+    const path = join(folder, 'key');
+    await writeFileDurable(path, 'secret');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder)).toEqual(['key']);
+  });
+
+  it('takes over the mode of what it replaces when asked to', async () => {
+    const path = join(folder, 'cert');
+    writeFileSync(path, 'old', { mode: 0o644 });
+    await writeFileDurable(path, 'new', { mode: 'keep' });
+    expect(statSync(path).mode & 0o777).toBe(0o644);
+    expect(readFileSync(path, 'utf8')).toBe('new');
+  });
+
+  it('replaces a symlink and leaves its target alone', async () => {
+    writeFileSync(join(folder, 'target'), 'precious');
+    symlinkSync('target', join(folder, 'link'));
+    await writeFileDurable(join(folder, 'link'), 'new');
+    expect(readFileSync(join(folder, 'target'), 'utf8')).toBe('precious');
+    expect(lstatSync(join(folder, 'link')).isSymbolicLink()).toBe(false);
+  });
+
+  it('keeps the old file and no temp file when the rename fails', async () => {
+    const path = join(folder, 'folder');
+    await writeFileDurable(join(folder, 'x'), 'x');
+    rmSync(join(folder, 'x'));
+    const { mkdirSync } = await import('node:fs');
+    mkdirSync(path);
+    await expect(writeFileDurable(path, 'new')).rejects.toThrow();
+    expect(readdirSync(folder)).toEqual(['folder']);
+  });
+
+  it('knows its own left-overs', () => {
+    expect(isUnfinishedWrite('.key.tmp-0011223344556677')).toBe(true);
+    expect(isUnfinishedWrite('deviceid-00.key')).toBe(false);
+  });
+});
+
+describe('durable remove and rename', () => {
+  it('says whether there was a file', async () => {
+    await writeFileDurable(join(folder, 'a'), 'a');
+    expect(await removeFileDurable(join(folder, 'a'))).toBe(true);
+    expect(await removeFileDurable(join(folder, 'a'))).toBe(false);
+  });
+
+  it('replaces the target', async () => {
+    await writeFileDurable(join(folder, 'a'), 'a');
+    await writeFileDurable(join(folder, 'b'), 'b');
+    await renameDurable(join(folder, 'a'), join(folder, 'b'));
+    expect(existsSync(join(folder, 'a'))).toBe(false);
+    expect(readFileSync(join(folder, 'b'), 'utf8')).toBe('a');
+  });
+});
+
+describe('file names of ids', () => {
+  it.each([
+    ['device-id', 'deviceid-bd732105ef89cf8edd2606a5309c8a26b7b5599a4e124a0fe6199b6b2f60e655.key'],
+    ['a/b c', 'abc-0af99a609169538538d589bf108a2131d8bc212c653d45ad44dedef60988ab9f.key'],
+    ['Ünï', 'n-216999f2898ef2f6f5514c9966e633a6224e147925670b4a0461ac6036b37df4.key'],
+    ['', '-e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.key'],
+  ])('KS-043, KS-054: "%s"', (id, name) => {
+    expect(objectFileName(id, '.key')).toBe(name);
+  });
+
+  it('CS-062: a certificate', () => {
+    expect(objectFileName('est-id', '.cer')).toBe(
+      'estid-c45f3e96a312cc524fecceddbc40dfc2aa789eae911d8bc7dd4eda19b93be900.cer',
+    );
+  });
+});

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { constants, type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** Marks the temp files of unfinished writes; see {@link isUnfinishedWrite}. */
+const TEMP_MARK = '.tmp-';
+
+/** True for the name of a temp file that a killed writer left behind; such files are never read. */
+export function isUnfinishedWrite(fileName: string): boolean {
+  return fileName.startsWith('.') && fileName.includes(TEMP_MARK);
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function modeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mode & 0o777;
+  } catch {
+    return undefined;
+  }
+}
+
+async function fill(handle: FileHandle, content: Uint8Array | string, mode: number): Promise<void> {
+  try {
+    await handle.writeFile(content);
+    await handle.chmod(mode);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Replaces or creates a file so that after a crash at any point the old or the new content is there, never neither, never half:
+ * temp file in the same folder (O_EXCL, 0600), fsync, rename, fsync of the folder (design.md 4).
+ * A symlink at `path` is replaced, not followed. Rejects with the system error; the old file is then unchanged.
+ *
+ * @param mode permission bits of the new file; default 0600, `keep` takes over the mode of the file that is replaced.
+ */
+export async function writeFileDurable(
+  path: string,
+  content: Uint8Array | string,
+  { mode = 0o600 }: { readonly mode?: number | 'keep' } = {},
+): Promise<void> {
+  const folder = dirname(path);
+  const temp = join(folder, `.${basename(path).slice(0, 32)}${TEMP_MARK}${randomBytes(8).toString('hex')}`);
+  const bits = mode === 'keep' ? ((await modeOf(path)) ?? 0o600) : mode;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  try {
+    await fill(await open(temp, flags, 0o600), content, bits);
+    await rename(temp, path);
+  } catch (error) {
+    await unlink(temp).catch(() => undefined);
+    throw error;
+  }
+  await syncFolder(folder);
+}
+
+/** Removes a file and makes the removal durable; a file that is not there is fine. Returns whether one was removed. */
+export async function removeFileDurable(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+  await syncFolder(dirname(path));
+  return true;
+}
+
+/** Renames within one file system, replacing the target, and makes it durable in both folders. */
+export async function renameDurable(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await syncFolder(dirname(to));
+  if (dirname(from) !== dirname(to)) await syncFolder(dirname(from));
+}

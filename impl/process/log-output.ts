@@ -1,0 +1,65 @@
+import { write, writeSync } from 'node:fs';
+
+/** What may wait to be written before lines are dropped: a reader that stopped must not eat the daemon's memory. */
+const MOST_WAITING_BYTES = 4 * 1024 * 1024;
+
+/** Where log lines go: gathered and written without blocking the event loop. */
+export interface LogOutput {
+  write(line: string): void;
+  /** Writes at once what waits; for the end of the process. */
+  flush(): void;
+}
+
+/** Gathers the lines of one turn of the event loop into one write to the descriptor. */
+export function logOutput(fd: number): LogOutput {
+  let waiting: string[] = [];
+  let size = 0;
+  let dropped = 0;
+  let busy = false;
+
+  const take = (): Buffer => {
+    const note =
+      dropped > 0 ? `<4>${new Date().toISOString().slice(0, 19)}Z [WARN] - ${dropped} log lines were dropped\n` : '';
+    const text = Buffer.from(waiting.join('') + note);
+    waiting = [];
+    size = 0;
+    dropped = 0;
+    return text;
+  };
+
+  const pump = (rest: Buffer) => {
+    if (rest.length === 0) {
+      busy = false;
+      if (waiting.length > 0) schedule();
+      return;
+    }
+    write(fd, rest, (error, written) => {
+      if (error && (error.code === 'EAGAIN' || error.code === 'EINTR')) setTimeout(() => pump(rest), 10);
+      else pump(error ? Buffer.alloc(0) : rest.subarray(written));
+    });
+  };
+
+  const schedule = () => {
+    busy = true;
+    setImmediate(() => pump(take()));
+  };
+
+  return {
+    write(line) {
+      if (size > MOST_WAITING_BYTES) {
+        dropped++;
+        return;
+      }
+      waiting.push(line);
+      size += line.length;
+      if (!busy) schedule();
+    },
+    flush() {
+      try {
+        writeSync(fd, take());
+      } catch {
+        // the reader of the log is gone; there is nobody left to tell
+      }
+    },
+  };
+}
