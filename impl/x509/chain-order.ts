@@ -1,0 +1,49 @@
+import type { KeyObject } from 'node:crypto';
+import type { Certificate } from './certificate.ts';
+
+/** Raised when no certificate belongs to the key that it was asked for. */
+export class ChainError extends Error {
+  override readonly name = 'ChainError';
+}
+
+function without(pool: readonly Certificate[], gone: Certificate): Certificate[] {
+  return pool.filter((certificate) => certificate !== gone);
+}
+
+function distinct(certificates: readonly Certificate[]): Certificate[] {
+  return certificates.filter((one, index) => certificates.findIndex((other) => other.der.equals(one.der)) === index);
+}
+
+/** Whether `issuer` signed `certificate`: names agree and OpenSSL verifies the signature. */
+export function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
+  return certificate.issuer.equals(issuer.subject) && certificate.x509.verify(issuer.x509.publicKey);
+}
+
+/**
+ * Puts what an enrolment returned in order (spec/est.md 2.2): the leaf, which is the issued certificate whose key is the one asked for,
+ * then its issuers, each by name and signature, then the rest as received. Byte-identical duplicates are dropped.
+ *
+ * @param issued answer of the enrolment; the leaf is looked for in it alone.
+ * @param others further certificates, such as the CA list.
+ * @throws ChainError when no issued certificate holds `publicKey`.
+ */
+export function orderChain(
+  issued: readonly Certificate[],
+  others: readonly Certificate[],
+  publicKey: KeyObject,
+): [leaf: Certificate, ...rest: Certificate[]] {
+  const leaf = issued.find((certificate) => certificate.x509.publicKey.equals(publicKey));
+  if (!leaf) throw new ChainError('none of the issued certificates belongs to the key of the request');
+  const chain: [Certificate, ...Certificate[]] = [leaf];
+  let pool = distinct([leaf, ...issued, ...others]).slice(1);
+  let last = leaf;
+  while (!last.subject.equals(last.issuer)) {
+    const current = last;
+    const issuer = pool.find((candidate) => isIssuedBy(current, candidate));
+    if (!issuer) break;
+    chain.push(issuer);
+    pool = without(pool, issuer);
+    last = issuer;
+  }
+  return [...chain, ...pool];
+}
