@@ -1,0 +1,147 @@
+import { writeFileSync } from 'node:fs';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RealKeyd, type Store, whyNot } from './test/real-keyd.ts';
+import { OpensslServer } from './test/tls-world.ts';
+import { buildEngine, type Ended, World } from './test/world.ts';
+
+const page = 'GET / HTTP/1.0\r\n\r\n';
+
+let world: World;
+let keyd: RealKeyd;
+
+beforeAll(() => buildEngine());
+
+beforeEach(() => {
+  world = new World([]);
+});
+
+afterEach(async () => {
+  await keyd?.stop();
+  await world.close();
+});
+
+function key(name: string, handle: string): string[] {
+  return ['-engine', 'aziot_keys', '-keyform', 'engine', name, handle];
+}
+
+async function must(command: readonly string[]): Promise<void> {
+  expect(await world.run(command)).toMatchObject({ exit: 0 });
+}
+
+/** A CA, and certificates by it for server and client, all with keys in keyd. */
+async function issue(handles: Readonly<Record<'ca' | 'server' | 'client', string>>): Promise<void> {
+  const subject = ['-subj', '/CN=TEST ca', '-days', '365', '-addext', 'basicConstraints=critical,CA:TRUE'];
+  await must(['openssl', 'req', '-x509', '-new', '-sha256', ...key('-key', handles.ca), ...subject, '-out', 'ca.pem']);
+  for (const name of ['server', 'client'] as const) {
+    await must([
+      'openssl',
+      'req',
+      '-new',
+      ...key('-key', handles[name]),
+      '-subj',
+      `/CN=TEST ${name}`,
+      '-out',
+      'leaf.csr',
+    ]);
+    writeFileSync(world.file('ext'), `subjectAltName=IP:127.0.0.1\nextendedKeyUsage=${name}Auth\n`);
+    const ca = [
+      '-CA',
+      'ca.pem',
+      '-CAkeyform',
+      'engine',
+      '-engine',
+      'aziot_keys',
+      '-CAkey',
+      handles.ca,
+      '-extfile',
+      'ext',
+    ];
+    await must(['openssl', 'x509', '-req', '-sha256', '-in', 'leaf.csr', ...ca, '-days', '30', '-out', `${name}.pem`]);
+    await must(['openssl', 'verify', '-CAfile', 'ca.pem', `${name}.pem`]);
+  }
+}
+
+function connect(port: number, handle: string): Promise<Ended> {
+  const trust = ['-CAfile', 'ca.pem', '-verify_return_error', '-ign_eof', '-cert', 'client.pem'];
+  const command = ['openssl', 's_client', '-connect', `127.0.0.1:${port}`, ...trust, ...key('-key', handle)];
+  return world.run(command, { input: page, limitMs: 60_000 });
+}
+
+async function makePairs(algorithm: string): Promise<Record<'ca' | 'server' | 'client', string>> {
+  return {
+    ca: await keyd.makePair('ca', algorithm),
+    server: await keyd.makePair('server', algorithm),
+    client: await keyd.makePair('client', algorithm),
+  };
+}
+
+describe.each<[Store, number]>([
+  ['files', 4],
+  ['softhsm', 0],
+])('keyd on %s', (store, files) => {
+  const reason = whyNot(store);
+  const title = reason === undefined ? '' : ` (skipped: ${reason})`;
+
+  it.skipIf(reason !== undefined).each(['ec-p256', 'rsa-2048', 'rsa-4096'])(
+    `OS-033 issues certificates and serves TLS with %s${title}`,
+    async (algorithm) => {
+      keyd = new RealKeyd(world, store);
+      await keyd.start();
+      const handles = await makePairs(algorithm);
+      await issue(handles);
+      expect(keyd.countFiles()).toBe(files);
+      const server = await OpensslServer.start(world, 'server', key('-key', handles.server));
+      try {
+        const answer = await connect(server.port, handles.client);
+        expect(answer.exit).toBe(0);
+        expect(answer.stdout).toContain('HTTP/1.0 200');
+        const curlKey = [
+          '--engine',
+          'aziot_keys',
+          '--key-type',
+          'ENG',
+          '--key',
+          handles.client,
+          '--cert',
+          'client.pem',
+        ];
+        const trust = ['--cacert', 'ca.pem', '-o', 'page', '-w', '%{http_code}'];
+        const curl = await world.run(['curl', '-sS', ...curlKey, ...trust, `https://127.0.0.1:${server.port}/`]);
+        expect(curl).toMatchObject({ exit: 0, stdout: '200' });
+      } finally {
+        server.stop();
+      }
+    },
+    60_000,
+  );
+});
+
+describe('keyd of this project', () => {
+  it('OS-024 OS-034 serves 50 TLS clients at once, and again after a restart', async () => {
+    keyd = new RealKeyd(world, 'files');
+    await keyd.start();
+    const handles = await makePairs('ec-p256');
+    await issue(handles);
+    const server = await OpensslServer.start(world, 'server', key('-key', handles.server));
+    try {
+      const clients = await Promise.all(Array.from({ length: 50 }, () => connect(server.port, handles.client)));
+      expect(clients.filter((client) => client.exit !== 0)).toEqual([]);
+      await keyd.stop();
+      await keyd.start();
+      expect((await connect(server.port, handles.client)).exit).toBe(0);
+    } finally {
+      server.stop();
+    }
+  }, 120_000);
+
+  it('OS-008 refuses handles as the engine expects it', async () => {
+    keyd = new RealKeyd(world, 'files');
+    await keyd.start();
+    const handle = await keyd.makePair('one', 'ec-p256');
+    expect((await world.load('one')).exit).toBe(0);
+    const tampered = await world.load(handle.replace('sr=', 'sr=A'));
+    expect(tampered.exit).toBe(1);
+    expect(tampered.stderr).toContain('invalid handle');
+    expect((await world.load('nobody')).stderr).toContain('a parameter has an invalid value');
+  });
+});
