@@ -1,0 +1,103 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { configPaths, endpointsFrom, loadConfig, watchConfig } from '../config/index.ts';
+import { isUnfinishedWrite, removeFileDurable } from '../files/index.ts';
+import { serve } from '../ipc/index.ts';
+import type { DaemonContext, RunningDaemon } from '../process/index.ts';
+import { keydApi } from './api.ts';
+import { FileCache } from './file-cache.ts';
+import { Handles } from './handles.ts';
+import { HANDLE_VALIDATION_KEY } from './key-id.ts';
+import { KeyLocks } from './key-locks.ts';
+import { KeyPairs } from './key-pairs.ts';
+import { KeyPlaces } from './key-places.ts';
+import { KeyService } from './key-service.ts';
+import { Principals } from './principals.ts';
+import { KEYD_SCHEMA, type KeydSettings, readSettings } from './settings.ts';
+import { SymmetricKeys } from './symmetric-keys.ts';
+import { TokenHost } from './token/index.ts';
+
+/** Removes the temp files that a killed keyd left in its folder; they were never read. */
+async function removeUnfinishedWrites(homeFolder: string): Promise<void> {
+  const folder = join(homeFolder, 'keys');
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter(isUnfinishedWrite)) await removeFileDurable(join(folder, name));
+}
+
+/** With a module and a base slot both configured, the token must be there at start; a login is not tried yet (spec/keys-service.md 2.3). */
+async function startTokenHost(settings: KeydSettings, { env, log }: DaemonContext): Promise<TokenHost | undefined> {
+  if (settings.modulePath === undefined) {
+    if (settings.baseSlot) log.warn('aziot_keys.pkcs11_base_slot has no effect without pkcs11_lib_path');
+    return undefined;
+  }
+  const host = new TokenHost({ modulePath: settings.modulePath, log: log.for('token'), env });
+  if (settings.baseSlot) {
+    try {
+      await host.run(settings.baseSlot, { task: 'open' });
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+  }
+  return host;
+}
+
+/** Starts keyd: reads its configuration, reaches for the token, serves. Rejects with the cause when it cannot (exit 1). */
+export async function startKeyd(context: DaemonContext): Promise<RunningDaemon> {
+  const { env, log, clock } = context;
+  const paths = configPaths('keyd', env);
+  const { value, warnings } = await loadConfig({ ...paths, schema: KEYD_SCHEMA });
+  for (const warning of warnings) log.warn(warning);
+  const settings = readSettings(value);
+  const endpoints = endpointsFrom(value.endpoints, (message) => log.warn(message));
+  if (settings.homeFolder !== undefined) await removeUnfinishedWrites(settings.homeFolder);
+
+  const now = () => clock.now();
+  const host = await startTokenHost(settings, context);
+  const cache = new FileCache(now);
+  const places = new KeyPlaces(settings, { cache, now, host });
+  if (!places.hasPlace(HANDLE_VALIDATION_KEY)) {
+    log.warn('aziot_keys.homedir_path is not set: no key can be made, and handles end when keyd stops');
+  }
+  const locks = new KeyLocks();
+  const keys = new SymmetricKeys(places, locks, log);
+  let principals = new Principals(settings.principals);
+  const service = new KeyService({
+    handles: new Handles(places, keys),
+    keys,
+    pairs: new KeyPairs(places, locks),
+    principals: () => principals,
+  });
+
+  const watch = watchConfig({
+    ...paths,
+    log,
+    clock,
+    async onChange() {
+      const changed = await loadConfig({ ...paths, schema: KEYD_SCHEMA });
+      principals = new Principals(changed.value.principal ?? []);
+      log.info('the principals were read again; other settings need a restart');
+    },
+  });
+  try {
+    const server = await serve({
+      api: keydApi(service),
+      socketPath: endpoints.keyd,
+      maxRequests: settings.maxRequests,
+      env,
+      log,
+    });
+    return {
+      async close() {
+        watch.close();
+        await server.close();
+        await host?.close();
+        cache.close();
+      },
+    };
+  } catch (error) {
+    watch.close();
+    await host?.close();
+    throw error;
+  }
+}

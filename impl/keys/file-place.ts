@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { removeFileDurable, renameDurable, writeFileDurable } from '../files/index.ts';
+import { openAead, sealAead } from './aead.ts';
+import type { FileCache } from './file-cache.ts';
+import { looksLikePrivateKey, pairOf, symmetricOf } from './file-content.ts';
+import { hmacSha256 } from './key-handle.ts';
+import { type AeadInput, type KeyPlace, type PairMechanism, type PairParts, unsuitable } from './key-place.ts';
+import type { PairAlgorithm } from './pair-algorithms.ts';
+import { makePrivateKeyPem } from './private-key.ts';
+
+const NEW_KEY_BYTES = 32;
+
+/** A file as the place of one key (spec/keys-service.md 6). Symmetric keys and key pairs of one id share it; neither replaces the other. */
+export class FilePlace implements KeyPlace {
+  readonly kind = 'file';
+  readonly path: string;
+  readonly #cache: FileCache;
+  readonly #owner: 'keyd' | 'operator';
+  readonly #now: () => number;
+
+  /**
+   * @param owner `operator` for a preloaded file: its folder is not made, and deleting keeps the file aside.
+   * @param now milliseconds since the epoch.
+   */
+  constructor(
+    path: string,
+    owner: 'keyd' | 'operator',
+    parts: { readonly cache: FileCache; readonly now: () => number },
+  ) {
+    this.path = path;
+    this.#owner = owner;
+    this.#cache = parts.cache;
+    this.#now = parts.now;
+  }
+
+  async hasKey(): Promise<boolean> {
+    const content = await this.#cache.read(this.path);
+    return content.kind !== 'empty' && symmetricOf(content, this.path) !== undefined;
+  }
+
+  async makeKey(): Promise<'made'> {
+    await this.#write(randomBytes(NEW_KEY_BYTES));
+    return 'made';
+  }
+
+  async importKey(bytes: Buffer): Promise<'made'> {
+    if (looksLikePrivateKey(bytes)) throw unsuitable('the bytes of a symmetric key must not be a PEM private key');
+    const content = await this.#cache.read(this.path);
+    if (content.kind !== 'empty') symmetricOf(content, this.path);
+    await this.#write(bytes);
+    return 'made';
+  }
+
+  deleteKey(): Promise<void> {
+    return this.#remove();
+  }
+
+  deletePair(): Promise<void> {
+    return this.#remove();
+  }
+
+  async hmac(message: Buffer): Promise<Buffer | undefined> {
+    const key = symmetricOf(await this.#cache.read(this.path), this.path);
+    return key && hmacSha256(key, message);
+  }
+
+  async seal(input: AeadInput, plaintext: Buffer): Promise<Buffer | undefined> {
+    const key = symmetricOf(await this.#cache.read(this.path), this.path);
+    return key && sealAead(key, input, plaintext);
+  }
+
+  async open(input: AeadInput, ciphertext: Buffer): Promise<Buffer | undefined> {
+    const key = symmetricOf(await this.#cache.read(this.path), this.path);
+    return key && openAead(key, input, ciphertext);
+  }
+
+  async hasPair(): Promise<boolean> {
+    return (await this.#cache.read(this.path)).kind === 'pair';
+  }
+
+  async pairParts(): Promise<PairParts | undefined> {
+    return pairOf(await this.#cache.read(this.path), this.path)?.parts;
+  }
+
+  /** Only the first algorithm is tried, and nothing but an empty file is replaced. */
+  async makePair(algorithms: readonly PairAlgorithm[]): Promise<void> {
+    const content = await this.#cache.read(this.path);
+    if (content.kind !== 'absent' && content.kind !== 'empty') {
+      throw unsuitable(
+        `key file ${this.path} holds something else than a readable key pair and is kept; delete it first`,
+      );
+    }
+    const [algorithm] = algorithms;
+    if (algorithm === undefined) throw unsuitable('none of the preferred algorithms is known');
+    await this.#write(await makePrivateKeyPem(algorithm));
+  }
+
+  async sign(mechanism: PairMechanism, input: Buffer): Promise<Buffer | undefined> {
+    return pairOf(await this.#cache.read(this.path), this.path)?.sign(mechanism, input);
+  }
+
+  /** Whether a pair may be moved here: a symmetric key is not overwritten, a damaged pair is. */
+  async admitsPair(): Promise<boolean> {
+    return (await this.#cache.read(this.path)).kind !== 'symmetric';
+  }
+
+  /** Moves the pair of this file to another, replacing what is there. Across file systems it is copied first, then removed. */
+  async moveTo(target: FilePlace): Promise<void> {
+    await target.#makeFolder();
+    try {
+      await renameDurable(this.path, target.path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+      const bytes = await readFile(this.path);
+      await writeFileDurable(target.path, bytes);
+      bytes.fill(0);
+      await removeFileDurable(this.path);
+    } finally {
+      this.#cache.forget(this.path);
+      this.#cache.forget(target.path);
+    }
+  }
+
+  async #makeFolder(): Promise<void> {
+    if (this.#owner === 'keyd') await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+  }
+
+  async #write(content: Buffer | string): Promise<void> {
+    await this.#makeFolder();
+    try {
+      await writeFileDurable(this.path, content);
+    } finally {
+      this.#cache.forget(this.path);
+    }
+  }
+
+  async #remove(): Promise<void> {
+    if (this.#owner === 'keyd') {
+      await removeFileDurable(this.path);
+      this.#cache.forget(this.path);
+      return;
+    }
+    try {
+      await lstat(this.path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      throw error;
+    }
+    const time = new Date(this.#now()).toISOString().replaceAll(/[-:]/g, '');
+    await renameDurable(this.path, `${this.path}.deleted-${time}`);
+    this.#cache.forget(this.path);
+  }
+}

@@ -1,0 +1,1 @@
+export { startKeyd } from './daemon.ts';

@@ -1,0 +1,119 @@
+import type { Logger } from '../process/index.ts';
+import type { KeyLocks } from './key-locks.ts';
+import { type AeadInput, type KeyPlace, type KeyUse, unsuitable } from './key-place.ts';
+import type { KeyPlaces } from './key-places.ts';
+
+/** The first answer of the places of a key, in their order; undefined where it is in none of them. */
+export async function firstOf<T>(
+  places: readonly KeyPlace[],
+  ask: (place: KeyPlace) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  for (const place of places) {
+    const answer = await ask(place);
+    if (answer !== undefined) return answer;
+  }
+  return undefined;
+}
+
+/** Symmetric keys by id, wherever they live (spec/keys-service.md 6.2). Ids have been checked and authorised. */
+export class SymmetricKeys {
+  readonly #places: KeyPlaces;
+  readonly #locks: KeyLocks;
+  readonly #log: Logger;
+
+  constructor(places: KeyPlaces, locks: KeyLocks, log: Logger) {
+    this.#places = places;
+    this.#locks = locks;
+    this.#log = log;
+  }
+
+  /** Whether the key is there; an empty file is not. */
+  async exists(id: string): Promise<boolean> {
+    await this.#locks.settled(id);
+    return this.#isIn(this.#places.ofKey(id));
+  }
+
+  /** Throws the 400 where the key is nowhere; an empty file is a fault. */
+  async load(id: string): Promise<void> {
+    await this.#locks.settled(id);
+    const places = this.#places.ofKey(id);
+    const found = await firstOf(places, async (place) => ((await place.hasKey()) ? true : undefined));
+    if (found) return;
+    // tells an empty file (a fault) from no file
+    for (const place of places) if (place.kind === 'file') await place.hmac(Buffer.alloc(0));
+    throw unsuitable(`key "${id}" does not exist`);
+  }
+
+  /** Makes the key in the first place that can, unless it is there. */
+  create(id: string, use: KeyUse): Promise<void> {
+    return this.#locks.hold([id], async () => {
+      const places = this.#places.ofKey(id);
+      if (await this.#isIn(places)) return;
+      await this.#put(id, places, (place) => place.makeKey(use));
+    });
+  }
+
+  /** Stores these bytes as the key, in place of what is there. */
+  import(id: string, use: KeyUse, bytes: Buffer): Promise<void> {
+    return this.#locks.hold([id], () => this.#put(id, this.#places.ofKey(id), (place) => place.importKey(bytes, use)));
+  }
+
+  /** Removes the key from every place; one that is not there is fine. */
+  delete(id: string): Promise<void> {
+    return this.#locks.hold([id], async () => {
+      for (const place of this.#places.ofKey(id)) await place.deleteKey();
+    });
+  }
+
+  /** HMAC-SHA256, 32 bytes. */
+  hmac(id: string, message: Buffer): Promise<Buffer> {
+    return this.#use(id, (place) => place.hmac(message));
+  }
+
+  /** As {@link hmac}, but a key that is missing, or whose file is empty, is made first. */
+  async hmacOrMake(id: string, message: Buffer): Promise<Buffer> {
+    await this.#locks.settled(id);
+    try {
+      const mac = await firstOf(this.#places.ofKey(id), (place) => place.hmac(message));
+      if (mac) return mac;
+    } catch (error) {
+      if (await this.exists(id)) throw error;
+    }
+    await this.create(id, 'hmac');
+    return this.hmac(id, message);
+  }
+
+  /** Version byte, ciphertext, tag. */
+  seal(id: string, input: AeadInput, plaintext: Buffer): Promise<Buffer> {
+    return this.#use(id, (place) => place.seal(input, plaintext));
+  }
+
+  /** The plaintext; throws the 400 where the ciphertext is not authentic. */
+  open(id: string, input: AeadInput, ciphertext: Buffer): Promise<Buffer> {
+    return this.#use(id, (place) => place.open(input, ciphertext));
+  }
+
+  async #use(id: string, ask: (place: KeyPlace) => Promise<Buffer | undefined>): Promise<Buffer> {
+    await this.#locks.settled(id);
+    const answer = await firstOf(this.#places.ofKey(id), ask);
+    if (answer === undefined) throw unsuitable(`key "${id}" does not exist`);
+    return answer;
+  }
+
+  async #isIn(places: readonly KeyPlace[]): Promise<boolean> {
+    return (await firstOf(places, async (place) => ((await place.hasKey()) ? true : undefined))) !== undefined;
+  }
+
+  async #put(
+    id: string,
+    places: readonly KeyPlace[],
+    put: (place: KeyPlace) => Promise<'made' | 'unsupported'>,
+  ): Promise<void> {
+    for (const [index, place] of places.entries()) {
+      if ((await put(place)) === 'unsupported') continue;
+      if (index > 0) this.#log.warn(`the token cannot hold key "${id}"; it lives in a ${place.kind} now`);
+      return;
+    }
+    throw new Error(`no place could take key "${id}": the token lacks the mechanism and no homedir_path is set`);
+  }
+}

@@ -1,0 +1,110 @@
+import { causeChain } from '../../process/index.ts';
+import type { Cryptoki } from './cryptoki.ts';
+import type { HostAnswer, HostRequest, HostSetup, TokenAddress, TokenOutcome, TokenTask } from './messages.ts';
+import { findSlot, loadModule } from './module.ts';
+import { deletePair, makePair, movePair, pairOf, sign } from './pairs.ts';
+import { deleteSecret, hasSecret, hmac, makeSecret, openSealed, seal } from './secrets.ts';
+import { PinRefused, type TokenSession, TokenSlot } from './token-slot.ts';
+
+/**
+ * The token host: the process that alone loads the PKCS#11 module of a vendor. It serves keyd over the IPC channel and ends with it.
+ * It may hang or crash at any time; keyd then starts another.
+ */
+let modulePath: string | undefined;
+let module: Promise<Cryptoki> | undefined;
+const slots = new Map<string, TokenSlot>();
+
+async function slotOf(address: TokenAddress): Promise<TokenSlot> {
+  if (modulePath === undefined) throw new Error('the token host was asked before it was set up');
+  module ??= loadModule(modulePath);
+  const cryptoki = await module.catch((error: unknown) => {
+    module = undefined;
+    throw error;
+  });
+  const handle = findSlotOnce(cryptoki, address);
+  let slot = slots.get(handle.key);
+  if (!slot) {
+    slot = new TokenSlot(cryptoki, handle.slot);
+    slots.set(handle.key, slot);
+  }
+  return slot;
+}
+
+const found = new Map<string, { readonly key: string; readonly slot: Buffer }>();
+
+/** A slot keeps its number while the host lives; a lost token is searched again after {@link forget}. */
+function findSlotOnce(cryptoki: Cryptoki, address: TokenAddress) {
+  const name = addressName(address);
+  let known = found.get(name);
+  if (!known) {
+    const slot = findSlot(cryptoki, address);
+    known = { key: slot.toString('hex'), slot };
+    found.set(name, known);
+  }
+  return known;
+}
+
+function addressName({ slot }: TokenAddress): string {
+  return 'id' in slot ? `id ${slot.id}` : `label ${slot.label}`;
+}
+
+/** After a fault of the token its label is looked up anew, as it may have come back in another slot. */
+function forget(address: TokenAddress): void {
+  found.delete(addressName(address));
+}
+
+async function perform(session: TokenSession, task: Exclude<TokenTask, { task: 'open' }>): Promise<TokenOutcome> {
+  switch (task.task) {
+    case 'has-secret':
+      return hasSecret(session, task.label);
+    case 'make-secret':
+      return makeSecret(session, task);
+    case 'delete-secret':
+      return deleteSecret(session, task.label);
+    case 'hmac':
+      return hmac(session, task.label, task.data);
+    case 'seal':
+      return seal(session, task);
+    case 'open-sealed':
+      return openSealed(session, task);
+    case 'pair':
+      return pairOf(session, task.label);
+    case 'make-pair':
+      return makePair(session, task.label, task.algorithms);
+    case 'delete-pair':
+      return deletePair(session, task.label);
+    case 'move-pair':
+      return movePair(session, task.from, task.to);
+    case 'sign':
+      return sign(session, task);
+  }
+}
+
+async function run({ address, task }: HostRequest): Promise<TokenOutcome> {
+  try {
+    const slot = await slotOf(address);
+    if (task.task === 'open') {
+      await slot.probe();
+      return { outcome: 'done' };
+    }
+    return await slot.use(address.pin, (session) => perform(session, task));
+  } catch (error) {
+    forget(address);
+    return { outcome: 'failed', reason: causeChain(error).join(': '), pinRefused: error instanceof PinRefused };
+  }
+}
+
+process.on('message', (message: HostSetup | HostRequest) => {
+  if ('modulePath' in message) {
+    modulePath = message.modulePath;
+    return;
+  }
+  void run(message).then((result) => {
+    const answer: HostAnswer = { id: message.id, result };
+    process.send?.(answer);
+  });
+});
+process.on('disconnect', () => process.exit(0));
+// a terminal's Ctrl-C and a unit's stop are for keyd; it ends this process when its requests are done
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);

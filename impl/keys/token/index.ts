@@ -1,0 +1,2 @@
+export type { TokenAddress } from './messages.ts';
+export { TokenHost } from './token-host.ts';

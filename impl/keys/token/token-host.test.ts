@@ -1,0 +1,49 @@
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createLogger } from '../../process/index.ts';
+import { TokenHost } from './token-host.ts';
+
+const ADDRESS = { slot: { label: 'tok' }, pin: 'secret-pin' };
+const HMAC = { task: 'hmac', label: 'a', data: Buffer.from('x') } as const;
+const lines: string[] = [];
+let host: TokenHost;
+
+function start(script: string, deadlineMs = 200): TokenHost {
+  lines.length = 0;
+  const log = createLogger({ target: 't', filter: undefined, write: (line) => lines.push(line), now: () => 0 });
+  const path = fileURLToPath(new URL(`../testing/hosts/${script}.ts`, import.meta.url));
+  host = new TokenHost({ modulePath: '/none', log, env: process.env, script: path, deadlineMs });
+  return host;
+}
+afterEach(() => host.close());
+const pause = () => new Promise((resolve) => setTimeout(resolve, 1100));
+
+describe('token host', () => {
+  it('stops a module that hangs and starts another for the next task', async () => {
+    start('hanging', 2000);
+    await host.run(ADDRESS, { task: 'open' });
+    const both = await Promise.allSettled([host.run(ADDRESS, HMAC), host.run(ADDRESS, HMAC)]);
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await host.run(ADDRESS, { task: 'open' })).toEqual({ outcome: 'done' });
+    expect(lines.join('')).toContain(
+      'did not answer hmac within 2000 ms and was stopped; 2 requests to the token failed',
+    );
+  });
+
+  it('survives a module that crashes', async () => {
+    start('crashing', 5000);
+    await expect(host.run(ADDRESS, HMAC)).rejects.toThrow('the token host ended (SIGSEGV)');
+    await expect(host.run(ADDRESS, { task: 'open' })).rejects.toThrow('started again in a second');
+    await pause();
+    expect(await host.run(ADDRESS, { task: 'open' })).toEqual({ outcome: 'done' });
+    expect(lines.join('')).not.toContain('secret-pin');
+  });
+
+  it('KS-098: says which module could not be loaded', async () => {
+    const log = createLogger({ target: 't', filter: undefined, write: () => undefined, now: () => 0 });
+    host = new TokenHost({ modulePath: '/none.so', log, env: process.env });
+    await expect(host.run(ADDRESS, { task: 'open' })).rejects.toThrow(
+      'token "tok": open failed: PKCS#11 module /none.so could not be loaded; check pkcs11_lib_path',
+    );
+  });
+});

@@ -1,0 +1,146 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from '../../process/index.ts';
+import type { HostAnswer, HostRequest, HostSetup, TokenAddress, TokenOutcome, TokenTask } from './messages.ts';
+
+/** Longest wait for an answer, below the 30 s that the services' clients wait. */
+const DEADLINE_MS = 20_000;
+/** Making a key pair in a slow TPM takes long. */
+const MAKING_DEADLINE_MS = 120_000;
+/** A host that lived shorter than this is not started again for as long: a module that crashes at once must not burn the machine. */
+const RESTART_PAUSE_MS = 1000;
+/** How long a host may take to end when keyd stops. */
+const STOP_MS = 2000;
+
+const HOST_SCRIPT = fileURLToPath(new URL('./host-main.ts', import.meta.url));
+
+interface Waiting {
+  readonly resolve: (result: TokenOutcome) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+const withoutActivation = (env: Readonly<Record<string, string | undefined>>): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('LISTEN_')));
+
+/**
+ * keyd's side of the token host: starts the child on first use, gives each task a deadline, kills a child that misses it, and starts
+ * another for the next task. Tasks in flight of a child that ends are rejected; nothing else of keyd waits for them.
+ */
+export class TokenHost {
+  readonly #modulePath: string;
+  readonly #log: Logger;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #script: string;
+  readonly #deadlineMs: number;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #refusedPins = new Set<string>();
+  #child: ChildProcess | undefined;
+  #next = 0;
+  #startedAt = 0;
+  #notBefore = 0;
+  #stopping = false;
+
+  constructor(options: {
+    readonly modulePath: string;
+    readonly log: Logger;
+    readonly env: Readonly<Record<string, string | undefined>>;
+    /** Another program in place of the token host; for tests of its faults. */
+    readonly script?: string;
+    readonly deadlineMs?: number;
+  }) {
+    this.#modulePath = options.modulePath;
+    this.#log = options.log;
+    this.#env = withoutActivation(options.env);
+    this.#script = options.script ?? HOST_SCRIPT;
+    this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+  }
+
+  /** Runs a task on a token. Rejects where the token, its module or the host failed; the message names no PIN. */
+  async run(address: TokenAddress, task: TokenTask): Promise<Exclude<TokenOutcome, { outcome: 'failed' }>> {
+    const token = 'id' in address.slot ? `slot ${address.slot.id}` : `token "${address.slot.label}"`;
+    if (task.task !== 'open' && this.#refusedPins.has(token)) {
+      throw new Error(`${token} refused the PIN before; set the right one and restart keyd`);
+    }
+    const result = await this.#ask(address, task);
+    if (result.outcome !== 'failed') return result;
+    if (result.pinRefused) {
+      this.#refusedPins.add(token);
+      this.#log.error(`${token} refused the PIN; no other login is tried until keyd is restarted with the right one`);
+    }
+    throw new Error(`${token}: ${task.task} failed: ${result.reason}`);
+  }
+
+  /** Ends the child. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (!child) return;
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    if (child.connected) child.disconnect();
+    await ended;
+    clearTimeout(timer);
+  }
+
+  #ask(address: TokenAddress, task: TokenTask): Promise<TokenOutcome> {
+    const child = this.#running();
+    const id = this.#next++;
+    const making = task.task === 'make-pair' || task.task === 'make-secret';
+    const limit = making ? Math.max(this.#deadlineMs, MAKING_DEADLINE_MS) : this.#deadlineMs;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#end(child, `the PKCS#11 module did not answer ${task.task} within ${limit} ms and was stopped`);
+      }, limit);
+      this.#waiting.set(id, { resolve, reject, timer });
+      const request: HostRequest = { id, address, task };
+      child.send(request, (error) => {
+        if (error) this.#end(child, `the token host could not be reached: ${error.message}`);
+      });
+    });
+  }
+
+  #running(): ChildProcess {
+    if (this.#child) return this.#child;
+    if (this.#stopping) throw new Error('keyd is stopping');
+    if (performance.now() < this.#notBefore) {
+      throw new Error('the token host has just ended; it is started again in a second');
+    }
+    const child = fork(this.#script, [], {
+      env: this.#env,
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.#child = child;
+    this.#startedAt = performance.now();
+    child.on('message', (answer: HostAnswer) => this.#settle(answer));
+    child.on('error', (error) => this.#end(child, `the token host failed: ${error.message}`));
+    child.on('exit', (code, signal) => this.#end(child, `the token host ended (${signal ?? `exit code ${code}`})`));
+    const setup: HostSetup = { modulePath: this.#modulePath };
+    child.send(setup, () => undefined);
+    return child;
+  }
+
+  #settle({ id, result }: HostAnswer): void {
+    const waiting = this.#waiting.get(id);
+    if (!waiting) return;
+    this.#waiting.delete(id);
+    clearTimeout(waiting.timer);
+    waiting.resolve(result);
+  }
+
+  #end(child: ChildProcess, reason: string): void {
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    const now = performance.now();
+    if (now - this.#startedAt < RESTART_PAUSE_MS) this.#notBefore = now + RESTART_PAUSE_MS;
+    child.kill('SIGKILL');
+    if (!this.#stopping) this.#log.error(`${reason}; ${this.#waiting.size} requests to the token failed`);
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(new Error(reason));
+    }
+    this.#waiting.clear();
+  }
+}
