@@ -1,0 +1,1 @@
+export { startCertd } from './start.ts';
