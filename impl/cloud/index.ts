@@ -1,0 +1,6 @@
+export { asksForReprovisioning, CloudError, type CloudFailure, meansOffline } from './cloud-error.ts';
+export type { CloudContext } from './context.ts';
+export type { CloudCredential } from './credential.ts';
+export { type Assignment, type DpsTpm, type Registration, registerDevice } from './dps-client.ts';
+export { createHubClient, type HubClient, type HubDevice, type HubModule, type ModuleKeys } from './hub-client.ts';
+export type { SignToken } from './sas-token.ts';

@@ -1,0 +1,75 @@
+import type { CertdClient, KeydClient } from '../clients/index.ts';
+import type { CloudContext } from '../cloud/index.ts';
+import type { ServiceApi } from '../ipc/index.ts';
+import type { Clock, Logger } from '../process/index.ts';
+import type { Device } from './device.ts';
+import { createDeviceAuth } from './device-auth.ts';
+import { createDeviceRenewal, type DeviceRenewal } from './device-renewal.ts';
+import { autoRenewOf, createDeviceSource } from './device-source.ts';
+import { createModuleCache } from './module-cache.ts';
+import { createModuleKeyring } from './module-keys.ts';
+import { createModules } from './modules.ts';
+import { createProvisioner, type Provisioner } from './provisioner.ts';
+import { reconcile } from './reconciliation.ts';
+import { createApi } from './routes.ts';
+import type { Settings } from './settings.ts';
+import { openStateFiles } from './state-files.ts';
+import type { TpmdClient } from './tpmd-client.ts';
+
+/** What identityd is made of, apart from its socket and its files of configuration. */
+export interface IdentityParts {
+  readonly settings: () => Settings;
+  readonly keyd: KeydClient;
+  readonly certd: CertdClient;
+  readonly tpmd: TpmdClient;
+  readonly cloud: CloudContext;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** When a device's certificate is renewed: never, unless it is an X.509 device of DPS with `identity_auto_renew`. */
+function renewalTimes(renewal: DeviceRenewal) {
+  const renewable = ({ credential }: Device, { provisioning }: Settings) => {
+    const autoRenew = provisioning.source === 'dps' ? autoRenewOf(provisioning.attestation) : undefined;
+    return credential.kind === 'x509' && autoRenew ? { credential, autoRenew } : undefined;
+  };
+  return {
+    isRenewalDue(device: Device, settings: Settings): boolean {
+      const found = renewable(device, settings);
+      return found !== undefined && renewal.isDue(found.credential, found.autoRenew);
+    },
+    nextRenewal(device: Device, settings: Settings): number | undefined {
+      const found = renewable(device, settings);
+      return found && renewal.nextAt(found.credential, found.autoRenew);
+    },
+  };
+}
+
+/** Puts the parts together; the home directory is made, nothing else happens yet. */
+export async function assemble(parts: IdentityParts): Promise<{ api: ServiceApi; provisioner: Provisioner }> {
+  const { settings, keyd, certd, tpmd, cloud, clock, log, random } = parts;
+  const { homedir } = settings();
+  const state = await openStateFiles(homedir, log).catch((cause) => {
+    throw new Error(`could not create home directory ${homedir}`, { cause });
+  });
+  const renewal = createDeviceRenewal({ keyd, certd, log }, homedir, clock);
+  const source = createDeviceSource({ keyd, certd, tpmd, state, log, cloud, renewal });
+  const cache = createModuleCache(homedir, log);
+  const modules = createModules({ hubFor: source.hubFor, cache, keyring: createModuleKeyring(keyd), log });
+  const provisioner = createProvisioner({
+    settings,
+    knownDevice: source.knownDevice,
+    newDevice: source.newDevice,
+    renewedDevice: source.renewedDevice,
+    ...renewalTimes(renewal),
+    prepare: cache.prepare,
+    reconcile: (device, wanted) => reconcile({ modules, state, log }, device, wanted),
+    clock,
+    log,
+    random,
+  });
+  const deviceAuth = createDeviceAuth(keyd, clock, log);
+  return { api: createApi({ settings, provisioner, source, deviceAuth, modules, certd }), provisioner };
+}

@@ -1,0 +1,1 @@
+export { startIdentityd } from './start.ts';
