@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { answered, exchange } from './exchange.ts';
+import { differences } from './golden-compare.ts';
+import { type Difference, loadDifferences } from './golden-differences.ts';
+import { loadGolden, type RecordedExchange } from './golden-file.ts';
+import { fillIn, fillWords, keep, type SavedValues } from './golden-values.ts';
+import { DAEMONS, type Daemon } from './launch.ts';
+import type { WireAnswer, WireRequest } from './wire.ts';
+import type { World } from './world.ts';
+
+/** What a hand-written step of a scenario may use. */
+export interface Replay {
+  readonly world: World;
+  readonly saved: SavedValues;
+}
+
+/** How one golden file is replayed: its set-up, and the steps that no recorded request describes. */
+export interface Scenario {
+  readonly file: string;
+  build(world: World): Promise<void>;
+  /** Steps in place of the recorded ones: facts without a request, and steps that have to do something first. */
+  readonly steps?: Readonly<Record<string, (replay: Replay, exchange: RecordedExchange) => Promise<void>>>;
+  /** The step of an exchange whose recording has facts in place of a request. */
+  readonly factStep?: (
+    exchange: RecordedExchange,
+  ) => ((replay: Replay, exchange: RecordedExchange) => Promise<void>) | undefined;
+  /** Runs before the exchange of that id. */
+  readonly before?: Readonly<Record<string, (replay: Replay) => Promise<void>>>;
+  /** Changes the request of an exchange that quotes values of the recording's own run. */
+  readonly requests?: Readonly<Record<string, (request: WireRequest, replay: Replay) => WireRequest>>;
+  /** Verifies what the recording says was `checked`. */
+  readonly verify?: Readonly<
+    Record<string, (answer: WireAnswer, replay: Replay, exchange: RecordedExchange) => Promise<void> | void>
+  >;
+  /** Exchanges of the file that are not replayed, with the reason; reported as skipped. */
+  readonly skip?: (exchange: RecordedExchange) => string | undefined;
+  /** Values for `@WORDS@` beside `@ROOT@`. */
+  words?(world: World): Readonly<Record<string, string>>;
+}
+
+/** A golden file joined with its listed differences, ready to run in order. */
+export class GoldenRun {
+  readonly exchanges: readonly RecordedExchange[];
+  readonly scenario: Scenario;
+  readonly #differences: ReadonlyMap<string, Difference>;
+  readonly #saved: SavedValues = new Map();
+
+  private constructor(scenario: Scenario, exchanges: RecordedExchange[], listed: ReadonlyMap<string, Difference>) {
+    this.scenario = scenario;
+    this.exchanges = exchanges;
+    this.#differences = listed;
+  }
+
+  /** @throws Error when a listed difference names no exchange of the file */
+  static async load(scenario: Scenario): Promise<GoldenRun> {
+    const exchanges = await loadGolden(scenario.file);
+    const listed = await loadDifferences(scenario.file);
+    const ids = new Set(exchanges.map(({ id }) => id));
+    for (const id of listed.keys())
+      if (!ids.has(id)) throw new Error(`differences.json: ${scenario.file} has no exchange ${id}`);
+    return new GoldenRun(scenario, exchanges, listed);
+  }
+
+  /** Replays one exchange; they have to be replayed in their order. Rejects with what differs. */
+  async replay(world: World, recorded: RecordedExchange): Promise<void> {
+    const replay: Replay = { world, saved: this.#saved };
+    await this.scenario.before?.[recorded.id]?.(replay);
+    const step = this.scenario.steps?.[recorded.id] ?? this.scenario.factStep?.(recorded);
+    if (step) return step(replay, recorded);
+    const { request, response } = recorded;
+    if (!request || !response)
+      throw new Error(`no step replays ${recorded.id}; add one to the scenario of ${this.scenario.file}`);
+    const answer = await this.#send(replay, recorded, request);
+    if (recorded.save && answer.body !== '') keep(JSON.parse(answer.body), recorded.save, this.#saved);
+    this.#compare(recorded, answer, this.scenario.words?.(world) ?? {});
+    await this.scenario.verify?.[recorded.id]?.(answer, replay, recorded);
+  }
+
+  async #send(replay: Replay, recorded: RecordedExchange, request: WireRequest): Promise<WireAnswer> {
+    const own = { ...request, ...this.#differences.get(recorded.id)?.request };
+    const changed = this.scenario.requests?.[recorded.id]?.(own, replay) ?? own;
+    const words = { '@ROOT@': replay.world.root, ...this.scenario.words?.(replay.world) };
+    const body = fillIn(changed.body, this.#saved, words);
+    const socket = replay.world.socket(daemonNamed(recorded.daemon ?? ''));
+    return answered(await exchange(socket, recorded.uid ?? 0, { ...changed, body }));
+  }
+
+  #compare(recorded: RecordedExchange, answer: WireAnswer, words: Readonly<Record<string, string>>): void {
+    const { response } = recorded;
+    if (!response) return;
+    const listed = this.#differences.get(recorded.id)?.expect;
+    const freedom = { volatile: recorded.volatile ?? [], saved: Object.values(recorded.save ?? {}) };
+    if (!listed) {
+      const found = differences(response, answer, freedom);
+      assert.equal(found.join('\n'), '', `${recorded.id} differs from the recording`);
+      return;
+    }
+    const { messageContains, ...members } = listed;
+    const expected = {
+      ...response,
+      ...members,
+      ...('body' in members ? { body: fillWords(members.body, words) } : {}),
+    };
+    if (messageContains === undefined) {
+      const found = differences(expected, answer, freedom);
+      assert.equal(found.join('\n'), '', `${recorded.id} differs from the answer listed in differences.json`);
+      return;
+    }
+    assert.equal(answer.status, expected.status, `${recorded.id}: body ${answer.body.slice(0, 300)}`);
+    const { message } = JSON.parse(answer.body) as { message?: unknown };
+    assert.ok(
+      typeof message === 'string' && message.includes(messageContains),
+      `${recorded.id}: message ${JSON.stringify(message)} does not contain ${JSON.stringify(messageContains)}`,
+    );
+  }
+}
+
+function daemonNamed(name: string): Daemon {
+  const daemon = DAEMONS.find((candidate) => candidate === name);
+  if (!daemon) throw new Error(`no daemon is called ${JSON.stringify(name)}`);
+  return daemon;
+}

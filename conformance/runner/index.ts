@@ -1,0 +1,28 @@
+export { Context, type SharedWorld, Skipped } from './context.ts';
+export { DaemonProcess, type Ended } from './daemon-process.ts';
+export { answered, exchange, expectError, expectStatus, jsonOf, stringMember } from './exchange.ts';
+export { GoldenRun, type Replay, type Scenario } from './golden.ts';
+export type { RecordedExchange } from './golden-file.ts';
+export { goldenGroup } from './golden-group.ts';
+export { DAEMONS, type Daemon, type Launch, launchFromEnv } from './launch.ts';
+export { outcomeLine, summaryLine, totals } from './report.ts';
+export {
+  type Checklist,
+  type Group,
+  group,
+  type Requirement,
+  registryDefects,
+  requirementId,
+  type Source,
+} from './requirement.ts';
+export { judge, type Outcome, runGroups, withoutHandler } from './run.ts';
+export {
+  header,
+  requestBytes,
+  type WireAnswer,
+  type WireClosed,
+  WireConnection,
+  type WireRequest,
+  type WireResult,
+} from './wire.ts';
+export { type DaemonConfig, type StartOptions, World } from './world.ts';

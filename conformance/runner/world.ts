@@ -1,0 +1,131 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DaemonProcess, type Ended } from './daemon-process.ts';
+import { DAEMONS, type Daemon, type Launch } from './launch.ts';
+
+/** What one daemon reads at its start. File names below `config.d` as keys of `dropIns`. */
+export interface DaemonConfig {
+  readonly main?: string;
+  readonly dropIns?: Readonly<Record<string, string>>;
+}
+
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** How long the socket may take to appear. */
+  readonly readyMs?: number;
+}
+
+/**
+ * A folder with the configuration, the sockets and the state of some daemons, all of its own: several worlds run side by side.
+ * `@ROOT@` in configuration stands for the folder. The folder is readable for every uid, as callers of other uids pass through it.
+ */
+export class World {
+  readonly root: string;
+  readonly #launch: Launch;
+  readonly #running = new Map<Daemon, DaemonProcess>();
+
+  private constructor(root: string, launch: Launch) {
+    this.root = root;
+    this.#launch = launch;
+  }
+
+  static async create(launch: Launch): Promise<World> {
+    const root = await mkdtemp(join(tmpdir(), 'aziot-conformance-'));
+    await chmod(root, 0o755);
+    const world = new World(root, launch);
+    await mkdir(join(root, 'run'), { mode: 0o755 });
+    for (const daemon of DAEMONS) {
+      await mkdir(world.path(daemon, 'config.d'), { recursive: true });
+      await mkdir(world.path(daemon, 'home'), { mode: 0o700 });
+    }
+    await mkdir(world.path('pre'));
+    return world;
+  }
+
+  path(...parts: readonly string[]): string {
+    return join(this.root, ...parts);
+  }
+
+  socket(daemon: Daemon): string {
+    return join(this.#launch.fixedSockets ?? this.path('run'), `${daemon}.sock`);
+  }
+
+  /** True when `[endpoints]` decides where a daemon listens. */
+  get ownSockets(): boolean {
+    return this.#launch.fixedSockets === undefined;
+  }
+
+  /** Writes a file below the world's folder, `@ROOT@` replaced. */
+  async file(path: string, content: string | Uint8Array, mode = 0o644): Promise<string> {
+    const whole = this.path(path);
+    await mkdir(dirname(whole), { recursive: true });
+    const text = typeof content === 'string' ? content.replaceAll('@ROOT@', this.root) : content;
+    await writeFile(whole, text, { mode });
+    return whole;
+  }
+
+  /** Writes the daemon's configuration anew: `config.toml` (left out when undefined) and `config.d`, with the endpoints as its last file. */
+  async configure(daemon: Daemon, config: DaemonConfig): Promise<void> {
+    await rm(this.path(daemon, 'config.d'), { recursive: true, force: true });
+    await rm(this.path(daemon, 'config.toml'), { force: true });
+    await mkdir(this.path(daemon, 'config.d'));
+    if (config.main !== undefined) await this.file(`${daemon}/config.toml`, config.main);
+    for (const [name, text] of Object.entries(config.dropIns ?? {}))
+      await this.file(`${daemon}/config.d/${name}`, text);
+    if (this.ownSockets) await this.file(`${daemon}/config.d/zz-endpoints.toml`, this.#endpoints());
+  }
+
+  /** Starts a daemon and waits until it accepts connections; rejects with its log when it ends instead. */
+  async start(daemon: Daemon, options: StartOptions = {}): Promise<DaemonProcess> {
+    const running = this.launch(daemon, options.env);
+    await running.ready(this.socket(daemon), options.readyMs ?? 20_000);
+    return running;
+  }
+
+  /** Starts a daemon that is expected to end by itself, and gives its exit and log. */
+  async startExpectingExit(daemon: Daemon, options: StartOptions = {}): Promise<Ended> {
+    return this.launch(daemon, options.env).exit(options.readyMs ?? 20_000);
+  }
+
+  /** Starts a daemon and does not wait. `listenFd` is handed over as systemd hands its socket. */
+  launch(daemon: Daemon, env: Readonly<Record<string, string>> = {}, listenFd?: number): DaemonProcess {
+    const upper = daemon.toUpperCase();
+    const whole = {
+      [`AZIOT_${upper}_CONFIG`]: this.path(daemon, 'config.toml'),
+      [`AZIOT_${upper}_CONFIG_DIR`]: this.path(daemon, 'config.d'),
+      ...env,
+    };
+    const running = DaemonProcess.spawn(this.#launch.program, daemon, whole, listenFd);
+    this.#running.set(daemon, running);
+    return running;
+  }
+
+  /** The process of a started daemon. */
+  running(daemon: Daemon): DaemonProcess {
+    const running = this.#running.get(daemon);
+    if (!running) throw new Error(`${daemon} was not started in this world`);
+    return running;
+  }
+
+  async stop(daemon: Daemon): Promise<void> {
+    const running = this.#running.get(daemon);
+    this.#running.delete(daemon);
+    await running?.stop();
+  }
+
+  async restart(daemon: Daemon, options: StartOptions = {}): Promise<DaemonProcess> {
+    await this.stop(daemon);
+    return this.start(daemon, options);
+  }
+
+  /** Stops all daemons and removes the folder. */
+  async dispose(): Promise<void> {
+    await Promise.all([...this.#running.keys()].map((daemon) => this.stop(daemon)));
+    await rm(this.root, { recursive: true, force: true });
+  }
+
+  #endpoints(): string {
+    return `[endpoints]\n${[...DAEMONS, 'tpmd'].map((name) => `aziot_${name} = "unix://${join(this.path('run'), `${name}.sock`)}"\n`).join('')}`;
+  }
+}
