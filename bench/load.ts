@@ -1,0 +1,85 @@
+import { connect, type Socket } from 'node:net';
+
+/** One load: the same request again and again on a Unix socket. */
+export interface Load {
+  readonly socketPath: string;
+  /** Request line and headers without content-length, then the body. */
+  readonly method: 'GET' | 'POST';
+  readonly target: string;
+  readonly body: string;
+  readonly connections: number;
+  readonly keepAlive: boolean;
+  readonly seconds: number;
+}
+
+/** What a load measured; latencies in milliseconds. */
+export interface Rate {
+  readonly requestsPerSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly failures: number;
+}
+
+function requestText(load: Load): string {
+  const connection = load.keepAlive ? '' : 'connection: close\r\n';
+  const body =
+    load.body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(load.body)}\r\n`;
+  return `${load.method} ${load.target} HTTP/1.1\r\nhost: bench\r\n${connection}${body}\r\n${load.body}`;
+}
+
+/** True once the text holds a whole answer (all answers here carry content-length). */
+function isWhole(text: string): boolean {
+  const head = text.indexOf('\r\n\r\n');
+  if (head < 0) return false;
+  const length = /content-length: (\d+)/i.exec(text)?.[1] ?? '0';
+  return text.length >= head + 4 + Number(length);
+}
+
+/** Sends one request on the socket and waits for its answer; false where it was not a 2xx. */
+function exchange(socket: Socket, text: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    let got = '';
+    const done = (ok: boolean) => {
+      socket.removeAllListeners('data').removeAllListeners('close');
+      resolve(ok);
+    };
+    socket.on('data', (chunk: Buffer) => {
+      got += chunk.toString('latin1');
+      if (isWhole(got)) done(got.startsWith('HTTP/1.1 2'));
+    });
+    socket.once('close', () => done(false));
+    socket.write(text);
+  });
+}
+
+async function caller(load: Load, until: number, latencies: number[]): Promise<number> {
+  const text = requestText(load);
+  let failures = 0;
+  let socket: Socket | undefined;
+  while (performance.now() < until) {
+    const begin = performance.now();
+    socket ??= connect(load.socketPath).on('error', () => undefined);
+    const ok = await exchange(socket, text);
+    if (ok) latencies.push(performance.now() - begin);
+    else failures++;
+    if (!load.keepAlive || !ok) {
+      socket.destroy();
+      socket = undefined;
+    }
+  }
+  socket?.destroy();
+  return failures;
+}
+
+/** Runs the load to its end. */
+export async function runLoad(load: Load): Promise<Rate> {
+  const latencies: number[] = [];
+  const begin = performance.now();
+  const callers = Array.from({ length: load.connections }, () => caller(load, begin + load.seconds * 1000, latencies));
+  const failures = (await Promise.all(callers)).reduce((sum, count) => sum + count, 0);
+  const seconds = (performance.now() - begin) / 1000;
+  latencies.sort((a, b) => a - b);
+  const at = (share: number) =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? Number.NaN;
+  return { requestsPerSecond: latencies.length / seconds, p50: at(0.5), p99: at(0.99), failures };
+}

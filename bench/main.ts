@@ -1,0 +1,33 @@
+import { cpus } from 'node:os';
+import { benchRates } from './rates.ts';
+import { benchMemory, benchStart } from './sandbox-run.ts';
+
+const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
+  start: benchStart,
+  memory: benchMemory,
+  rates: benchRates,
+};
+
+const HELP = `npm run bench [-- start | memory | rates …]
+
+  start   ten runs of the main job: time of each step
+  memory  memory of each daemon once provisioned
+  rates   requests per second of keyd beside bare node:http, in the same run
+
+Without a name all of them run, some minutes in all. Tables go to standard output as Markdown.
+`;
+
+const wanted = process.argv.slice(2);
+if (wanted.includes('--help')) process.stdout.write(HELP);
+else {
+  const unknown = wanted.filter((name) => !Object.hasOwn(BENCHES, name));
+  if (unknown.length > 0) {
+    process.stderr.write(`bench: no bench is called ${unknown.join(', ')}\n\n${HELP}`);
+    process.exitCode = 1;
+  } else {
+    process.stdout.write(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}\n\n`);
+    for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHES)) {
+      process.stdout.write(`## ${name}\n\n${await BENCHES[name]?.()}\n\n`);
+    }
+  }
+}
