@@ -1,5 +1,5 @@
 import { systemClock } from './clock.ts';
-import { causeChain, type StartDaemon } from './daemon.ts';
+import { causeChain, type RunningDaemon, type StartDaemon } from './daemon.ts';
 import { logOutput } from './log-output.ts';
 import { createLogger } from './logger.ts';
 
@@ -44,15 +44,17 @@ export async function runDaemon(options: {
 
   log.info(`Starting service: ${options.name}`);
   log.info(`Version - ${options.version}`);
+  // before the start: whoever has seen the socket may send a signal at once
+  const starting = Promise.withResolvers<RunningDaemon>();
+  const stop = (signal: string) => {
+    log.info(`Stopping on ${signal}`);
+    setTimeout(() => leave(0), STOP_LIMIT_MS).unref();
+    starting.promise.then((daemon) => daemon.close()).then(() => leave(0), fail);
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
   try {
-    const daemon = await options.start({ env: process.env, log, clock: systemClock });
-    const stop = (signal: string) => {
-      log.info(`Stopping on ${signal}`);
-      setTimeout(() => leave(0), STOP_LIMIT_MS).unref();
-      daemon.close().then(() => leave(0), fail);
-    };
-    process.once('SIGTERM', stop);
-    process.once('SIGINT', stop);
+    starting.resolve(await options.start({ env: process.env, log, clock: systemClock }));
   } catch (error) {
     fail(error);
   }
