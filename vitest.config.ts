@@ -4,6 +4,8 @@ const common = { testTimeout: 30_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
+    // the tests wait for other processes most of the time
+    maxWorkers: 3,
     projects: [
       {
         test: {

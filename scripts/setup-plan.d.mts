@@ -1,11 +1,15 @@
 export declare const PACKAGE_OF: Readonly<Record<string, string>>;
+export declare const TEST_PACKAGE_OF: Readonly<Record<string, string>>;
 export declare function installNeeded(found: {
   modulesStamp: number | undefined;
   lockStamp: number;
   recordedHash: string | undefined;
   lockHash: string;
 }): boolean;
-export declare function missingPackages(present: Record<string, boolean>): string[];
+export declare function missingPackages(
+  present: Record<string, boolean>,
+  packageOf?: Readonly<Record<string, string>>,
+): string[];
 export declare function aptLine(packages: string[]): string;
 export declare function packageAction(found: {
   packages: string[];

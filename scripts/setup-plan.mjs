@@ -12,6 +12,18 @@ export const PACKAGE_OF = Object.freeze({
   openssl: 'openssl',
   curl: 'curl',
   jq: 'jq',
+  swtpm: 'swtpm',
+  tpm2_getcap: 'tpm2-tools',
+});
+
+/** What the tests use beside that: other programs to speak with, and tools that look at ours. */
+export const TEST_PACKAGE_OF = Object.freeze({
+  'TPM PKCS#11 module': 'libtpm2-pkcs11-1',
+  tpm2_ptool: 'libtpm2-pkcs11-tools',
+  nginx: 'nginx-light',
+  tinyproxy: 'tinyproxy',
+  chromium: 'chromium',
+  valgrind: 'valgrind',
 });
 
 /**
@@ -25,9 +37,13 @@ export function installNeeded({ modulesStamp, lockStamp, recordedHash, lockHash 
   return modulesStamp < lockStamp;
 }
 
-/** The Debian packages for what is missing: each once, in alphabetical order. @param {Record<string, boolean>} present */
-export function missingPackages(present) {
-  const wanted = Object.entries(PACKAGE_OF).filter(([thing]) => present[thing] !== true);
+/**
+ * The Debian packages for what is missing: each once, in alphabetical order.
+ * @param {Record<string, boolean>} present
+ * @param {Readonly<Record<string, string>>} [packageOf] what is wanted, with the package that brings it
+ */
+export function missingPackages(present, packageOf = PACKAGE_OF) {
+  const wanted = Object.entries(packageOf).filter(([thing]) => present[thing] !== true);
   return [...new Set(wanted.map(([, name]) => name))].sort();
 }
 

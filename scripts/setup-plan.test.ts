@@ -42,6 +42,12 @@ describe('the system packages', () => {
     expect(missingPackages(present)).toEqual(['gcc', 'softhsm2']);
   });
 
+  it('of the tests are wanted by the tests only', () => {
+    const present = { ...everything, chromium: false };
+    expect(missingPackages(present)).toEqual([]);
+    expect(missingPackages(present, { ...PACKAGE_OF, chromium: 'chromium' })).toEqual(['chromium']);
+  });
+
   it('are installed by root on Debian', () => {
     expect(packageAction({ packages: ['jq'], isRoot: true, hasApt: true })).toEqual({ action: 'install' });
   });

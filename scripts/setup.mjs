@@ -17,7 +17,15 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { runStep } from './child.mjs';
 import { alone } from './setup-lock.mjs';
-import { aptLine, buildNeeded, installNeeded, missingPackages, packageAction } from './setup-plan.mjs';
+import {
+  aptLine,
+  buildNeeded,
+  installNeeded,
+  missingPackages,
+  PACKAGE_OF,
+  packageAction,
+  TEST_PACKAGE_OF,
+} from './setup-plan.mjs';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const MODULES = join(ROOT, 'node_modules');
@@ -32,6 +40,11 @@ const SOFTHSM_MODULES = [
   '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so',
   '/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so',
 ];
+const TPM_MODULES = [
+  '/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so',
+  '/usr/lib/aarch64-linux-gnu/pkcs11/libtpm2_pkcs11.so',
+  '/usr/lib/pkcs11/libtpm2_pkcs11.so',
+];
 
 const say = (text) => process.stderr.write(`set-up: ${text}\n`);
 
@@ -44,7 +57,7 @@ function stampOf(path) {
 }
 
 function isCommand(name) {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+  return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].some((folder) => {
     try {
       accessSync(join(folder, name), constants.X_OK);
       return folder !== '';
@@ -84,9 +97,10 @@ function modulesAreStale() {
 }
 
 function toolsPresent() {
-  const commands = ['softhsm2-util', 'pkcs11-tool', 'gcc', 'g++', 'make', 'openssl', 'curl', 'jq'];
+  const things = [...Object.keys(PACKAGE_OF), ...Object.keys(TEST_PACKAGE_OF)];
   return {
-    ...Object.fromEntries(commands.map((name) => [name, isCommand(name)])),
+    ...Object.fromEntries(things.map((name) => [name, isCommand(name)])),
+    'TPM PKCS#11 module': TPM_MODULES.some((path) => existsSync(path)),
     'softhsm module': SOFTHSM_MODULES.some((path) => existsSync(path)),
     'openssl headers': existsSync('/usr/include/openssl/engine.h'),
   };
@@ -172,13 +186,15 @@ export function productNode() {
 
 /**
  * Does what is missing, and nothing else.
+ * @param {{forTests?: boolean}} [wanted] whether what only the tests use is wanted too
  * @returns {Promise<{node: string, aptLine: string | undefined}>} the Node to run the product on, and the line that would add
  *   the system packages which are still missing
  */
-export async function setUp() {
+export async function setUp({ forTests = false } = {}) {
+  const packageOf = forTests ? { ...PACKAGE_OF, ...TEST_PACKAGE_OF } : PACKAGE_OF;
   const hasApt = existsSync('/usr/bin/apt-get');
   const isRoot = process.getuid?.() === 0;
-  let packages = missingPackages(toolsPresent());
+  let packages = missingPackages(toolsPresent(), packageOf);
   const action = packageAction({ packages, isRoot, hasApt });
   const canCompile = (present) => present.gcc && present['openssl headers'];
   const present = toolsPresent();
@@ -193,10 +209,10 @@ export async function setUp() {
     await alone(ROOT, say, async () => {
       if (modulesAreStale()) await installModules();
       if (!existsSync(BUNDLED_NODE)) await installNode();
-      packages = missingPackages(toolsPresent());
+      packages = missingPackages(toolsPresent(), packageOf);
       if (packageAction({ packages, isRoot, hasApt }).action === 'install') await installPackages(packages);
       const now = toolsPresent();
-      packages = missingPackages(now);
+      packages = missingPackages(now, packageOf);
       if (engineIsStale() && canCompile(now)) await buildEngine();
       if (addonIsStale() && now['g++']) await buildPkcs11();
     });

@@ -4,7 +4,7 @@ import { setUp } from './setup.mjs';
 import { checksWanted } from './setup-plan.mjs';
 
 async function main(args) {
-  const { node } = await setUp();
+  const { node } = await setUp({ forTests: true });
   const wanted = checksWanted(args);
   if (!wanted) process.stderr.write('check: left out, as file names narrow this run\n');
   const failed = wanted ? await runChecks(node) : [];
