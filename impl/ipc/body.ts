@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
@@ -34,13 +35,16 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let size = 0;
     const timer = setTimeout(() => finish(new ServiceError('body-timeout')), BODY_DEADLINE_MS);
+    let finished = false;
     const finish = (error?: ServiceError) => {
+      finished = true;
       clearTimeout(timer);
-      request.removeAllListeners('data').removeAllListeners('end');
+      const [first] = chunks;
       if (error) reject(error);
-      else resolve(Buffer.concat(chunks));
+      else resolve(chunks.length === 1 && first ? first : Buffer.concat(chunks));
     };
     request.on('data', (chunk: Buffer) => {
+      if (finished) return;
       size += chunk.length;
       if (size > BODY_LIMIT_BYTES) {
         finish(new ServiceError('body-too-large', { parameters: { limit: BODY_LIMIT_BYTES } }));
@@ -53,14 +57,9 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
 }
 
 function parse(bytes: Buffer): unknown {
-  let text: string;
+  if (!isUtf8(bytes)) throw bodyInvalid('body is not UTF-8');
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw bodyInvalid('body is not UTF-8');
-  }
-  try {
-    return parseStrictJson(text);
+    return parseStrictJson(bytes.toString('utf8'));
   } catch (error) {
     if (error instanceof JsonRefused) throw bodyInvalid(error.message);
     throw error;

@@ -11,12 +11,39 @@ import type { Uid } from './uid.ts';
 const SECRET_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie']);
 
 function headerText(headers: NodeJS.Dict<string | string[] | number>): string {
-  const shown = Object.entries(headers).map(([name, value]) => [name, SECRET_HEADERS.has(name) ? '…' : String(value)]);
-  return JSON.stringify(Object.fromEntries(shown));
+  let text = '';
+  for (const name in headers) {
+    const value = SECRET_HEADERS.has(name) ? '…' : String(headers[name]);
+    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
+  }
+  return `{${text}}`;
+}
+
+/** The caller's presence; most handlers never ask for the signal, so it is made when they do. */
+class HangUp {
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+
+  get happened(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  tell(): void {
+    this.#reason = new Error('the caller hung up');
+    this.#controller?.abort(this.#reason);
+  }
 }
 
 /** One request through all checks in their documented order to its reply (spec/transport.md 6). */
-async function run(api: ServiceApi, request: IncomingMessage, uid: Uid, signal: AbortSignal): Promise<Reply> {
+async function run(api: ServiceApi, request: IncomingMessage, uid: Uid, hangUp: HangUp): Promise<Reply> {
   const target = readTarget(api, request.url ?? '/');
   const { route, params } = findRoute(api, target);
   const verb = request.method ?? '';
@@ -24,7 +51,16 @@ async function run(api: ServiceApi, request: IncomingMessage, uid: Uid, signal: 
   let body: unknown;
   if (verb === 'POST' || verb === 'PUT' || verb === 'DELETE') body = await takeBody(verb, request, method);
   if (!method) throw new ServiceError('method-not-allowed');
-  const call: Call = { uid, params, query: target.query, version: target.version, body, signal };
+  const call: Call = {
+    uid,
+    params,
+    query: target.query,
+    version: target.version,
+    body,
+    get signal() {
+      return hangUp.signal;
+    },
+  };
   return method.handle(call);
 }
 
@@ -44,17 +80,17 @@ export async function runExchange(
   log: Logger,
 ): Promise<void> {
   const { request, response, uid } = exchange;
-  const hangUp = new AbortController();
+  const hangUp = new HangUp();
   response.on('close', () => {
-    if (!response.writableFinished) hangUp.abort(new Error('the caller hung up'));
+    if (!response.writableFinished) hangUp.tell();
   });
   if (log.enabled('info')) log.info(`<-- ${request.method} ${request.url} ${headerText(request.headers)}`);
   let headers: Readonly<Record<string, string | number>>;
   try {
-    const reply = await run(api, request, uid, hangUp.signal);
+    const reply = await run(api, request, uid, hangUp);
     headers = answer(request, response, reply, { close: reply.status === 204 && api.closeAfterNoContent === true });
   } catch (error) {
-    if (hangUp.signal.aborted) return;
+    if (hangUp.happened) return;
     const known = error instanceof ServiceError ? error : internalError(error);
     logFailure(log, known);
     const reply = { status: known.status, body: { message: known.message } };

@@ -4,13 +4,16 @@ import { dirname } from 'node:path';
 import { removeFileDurable, renameDurable, writeFileDurable } from '../files/index.ts';
 import { openAead, sealAead } from './aead.ts';
 import type { FileCache } from './file-cache.ts';
-import { looksLikePrivateKey, pairOf, symmetricOf } from './file-content.ts';
+import { type FileContent, looksLikePrivateKey, pairOf, symmetricOf } from './file-content.ts';
 import { hmacSha256 } from './key-handle.ts';
 import { type AeadInput, type KeyPlace, type PairMechanism, type PairParts, unsuitable } from './key-place.ts';
 import type { PairAlgorithm } from './pair-algorithms.ts';
 import { makePrivateKeyPem } from './private-key.ts';
 
 const NEW_KEY_BYTES = 32;
+
+const symmetricMark = (content: FileContent): object | undefined =>
+  content.kind === 'symmetric' ? content : undefined;
 
 /** A file as the place of one key (spec/keys-service.md 6). Symmetric keys and key pairs of one id share it; neither replaces the other. */
 export class FilePlace implements KeyPlace {
@@ -33,6 +36,12 @@ export class FilePlace implements KeyPlace {
     this.#owner = owner;
     this.#cache = parts.cache;
     this.#now = parts.now;
+  }
+
+  /** What the file holds now, by identity; undefined where it holds no symmetric key. Given at once where nothing has to be read. */
+  mark(): object | undefined | Promise<object | undefined> {
+    const content = this.#cache.read(this.path);
+    return content instanceof Promise ? content.then(symmetricMark) : symmetricMark(content);
   }
 
   async hasKey(): Promise<boolean> {

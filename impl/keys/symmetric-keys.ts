@@ -44,6 +44,15 @@ export class SymmetricKeys {
     throw unsuitable(`key "${id}" does not exist`);
   }
 
+  /**
+   * What the key is now, to be compared by identity: the same object as long as its one file is unchanged. Undefined where a token has a
+   * say, and where there is no key.
+   */
+  mark(id: string): object | undefined | Promise<object | undefined> {
+    const [place, ...others] = this.#places.ofKey(id);
+    return place?.kind === 'file' && others.length === 0 ? place.mark() : undefined;
+  }
+
   /** Makes the key in the first place that can, unless it is there. */
   create(id: string, use: KeyUse): Promise<void> {
     return this.#locks.hold([id], async () => {

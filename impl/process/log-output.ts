@@ -1,21 +1,29 @@
 import { write, writeSync } from 'node:fs';
+import type { LogLevel } from './logger.ts';
 
 /** What may wait to be written before lines are dropped: a reader that stopped must not eat the daemon's memory. */
 const MOST_WAITING_BYTES = 4 * 1024 * 1024;
 
+/** Info lines of the requests are gathered for this long, or until they are this many; what matters more is written at once. */
+const GATHER_MS = 20;
+const GATHER_BYTES = 64 * 1024;
+
 /** Where log lines go: gathered and written without blocking the event loop. */
 export interface LogOutput {
-  write(line: string): void;
+  write(line: string, level: LogLevel): void;
   /** Writes at once what waits; for the end of the process. */
   flush(): void;
 }
 
-/** Gathers the lines of one turn of the event loop into one write to the descriptor. */
+/** Gathers lines into few writes to the descriptor. */
 export function logOutput(fd: number): LogOutput {
   let waiting: string[] = [];
   let size = 0;
   let dropped = 0;
+  /** A write is under way. */
   let busy = false;
+  let gathering: NodeJS.Timeout | undefined;
+  let urgent = false;
 
   const take = (): Buffer => {
     const note =
@@ -39,19 +47,28 @@ export function logOutput(fd: number): LogOutput {
     });
   };
 
-  const schedule = () => {
+  const begin = () => {
+    clearTimeout(gathering);
+    gathering = undefined;
+    urgent = false;
     busy = true;
     setImmediate(() => pump(take()));
   };
 
+  const schedule = () => {
+    if (urgent || size > GATHER_BYTES) begin();
+    else gathering ??= setTimeout(begin, GATHER_MS);
+  };
+
   return {
-    write(line) {
+    write(line, level) {
       if (size > MOST_WAITING_BYTES) {
         dropped++;
         return;
       }
       waiting.push(line);
       size += line.length;
+      urgent ||= level === 'error' || level === 'warn';
       if (!busy) schedule();
     },
     flush() {

@@ -76,17 +76,28 @@ function rankFor(filter: LogFilter, target: string): number {
 export function createLogger(options: {
   readonly target: string;
   readonly filter: string | undefined;
-  readonly write: (line: string) => void;
+  readonly write: (line: string, level: LogLevel) => void;
   readonly now: () => number;
 }): Logger {
   const { filter, complaints } = parseLogFilter(options.filter);
+  let second = Number.NaN;
+  let timeText = '';
+  /** Whole seconds; the text is made once a second. */
+  const timeOf = (now: number): string => {
+    const current = Math.floor(now / 1000);
+    if (current !== second) {
+      second = current;
+      timeText = `${new Date(now).toISOString().slice(0, 19)}Z`;
+    }
+    return timeText;
+  };
   const make = (target: string): Logger => {
     const limit = rankFor(filter, target);
     const put = (level: LogLevel, message: string) => {
       if (RANK[level] > limit || (filter.pattern && !filter.pattern.test(message))) return;
-      const time = `${new Date(options.now()).toISOString().slice(0, 19)}Z`;
+      const time = timeOf(options.now());
       const where = RANK[level] >= RANK.debug ? `[${target}] ` : '';
-      options.write(`<${SYSLOG[level]}>${time} [${LABEL[level]}] - ${where}${message}\n`);
+      options.write(`<${SYSLOG[level]}>${time} [${LABEL[level]}] - ${where}${message}\n`, level);
     };
     return {
       error: (message) => put('error', message),

@@ -20,7 +20,7 @@ export async function runDaemon(options: {
   const log = createLogger({
     target: options.name.replaceAll('-', '_'),
     filter: process.env['AZIOT_LOG'],
-    write: (line) => output.write(line),
+    write: (line, level) => output.write(line, level),
     now: () => systemClock.now(),
   });
   const leave = (code: number): never => {
