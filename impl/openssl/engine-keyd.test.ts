@@ -83,7 +83,7 @@ describe.each<[Store, number]>([
   const title = reason === undefined ? '' : ` (skipped: ${reason})`;
 
   it.skipIf(reason !== undefined).each(['ec-p256', 'rsa-2048', 'rsa-4096'])(
-    `OS-033 issues certificates and serves TLS with %s${title}`,
+    `SSL-033 issues certificates and serves TLS with %s${title}`,
     async (algorithm) => {
       keyd = new RealKeyd(world, store);
       await keyd.start();
@@ -117,7 +117,7 @@ describe.each<[Store, number]>([
 });
 
 describe('keyd of this project', () => {
-  it('OS-024 OS-034 serves 50 TLS clients at once, and again after a restart', async () => {
+  it('SSL-024 SSL-034 serves 50 TLS clients at once, and again after a restart', async () => {
     keyd = new RealKeyd(world, 'files');
     await keyd.start();
     const handles = await makePairs('ec-p256');
@@ -134,7 +134,7 @@ describe('keyd of this project', () => {
     }
   }, 120_000);
 
-  it('OS-008 refuses handles as the engine expects it', async () => {
+  it('SSL-008 refuses handles as the engine expects it', async () => {
     keyd = new RealKeyd(world, 'files');
     await keyd.start();
     const handle = await keyd.makePair('one', 'ec-p256');

@@ -21,7 +21,7 @@ async function paths(): Promise<string[]> {
 }
 
 describe('the engine in a process', () => {
-  it('OS-001 loads by its file name and starts with keyd absent', async () => {
+  it('SSL-001 loads by its file name and starts with keyd absent', async () => {
     const env = { AZIOT_KEYD_SOCKET: world.file('nobody.sock') };
     const ended = await world.run(['openssl', 'engine', '-t', '-c', 'aziot_keys'], { env });
     expect(ended.exit).toBe(0);
@@ -29,25 +29,25 @@ describe('the engine in a process', () => {
     expect(ended.stdout).toContain('[id-ecPublicKey, rsaEncryption]');
   });
 
-  it('OS-002 shows its inner id and its name once it is loaded', async () => {
+  it('SSL-002 shows its inner id and its name once it is loaded', async () => {
     const ended = await world.run(['openssl', 'engine', 'aziot_keys']);
     expect(ended.stdout).toBe(`(aziot_keys) ${name}\nLoaded: (${innerId}) ${name}\n`);
   });
 
-  it('OS-003 loads any number of times in one process by id', async () => {
+  it('SSL-003 loads any number of times in one process by id', async () => {
     const ended = await world.run(['openssl', 'engine', '-t', ...Array<string>(40).fill('aziot_keys')]);
     expect(ended.exit).toBe(0);
     expect(ended.stdout.match(/\[ available \]/g)).toHaveLength(40);
     expect(ended.stderr).toBe('');
   });
 
-  it('OS-003 loads through dynamic and SO_PATH more than once in one process', async () => {
+  it('SSL-003 loads through dynamic and SO_PATH more than once in one process', async () => {
     const pre = ['-pre', `SO_PATH:${engineFile}`, '-pre', 'LIST_ADD:1', '-pre', 'LOAD'];
     const ended = await world.run(['openssl', 'engine', '-t', ...pre, 'dynamic', 'dynamic', 'dynamic']);
     expect(ended.stdout.match(/\[ available \]/g)).toHaveLength(3);
   });
 
-  it('OS-003 loads through openssl.cnf, and then by id again', async () => {
+  it('SSL-003 loads through openssl.cnf, and then by id again', async () => {
     const section = `engine_id = aziot_keys\ndynamic_path = ${engineFile}\ninit = 1\n`;
     writeFileSync(
       world.file('openssl.cnf'),
@@ -79,7 +79,7 @@ describe('the engine in a process', () => {
 });
 
 describe('loading a key', () => {
-  it('OS-004 loads an EC pair with three requests and no signature', async () => {
+  it('SSL-004 loads an EC pair with three requests and no signature', async () => {
     const ended = await world.load(world.handle('ec'), ['-noout', '-text_pub']);
     expect(ended.exit).toBe(0);
     expect(ended.stdout).toContain('NIST CURVE: P-256');
@@ -89,7 +89,7 @@ describe('loading a key', () => {
   it.each([
     ['rsa', 2048],
     ['rsa4k', 4096],
-  ] as const)('OS-005 loads the RSA pair %s of %i bits with three requests', async (key, bits) => {
+  ] as const)('SSL-005 loads the RSA pair %s of %i bits with three requests', async (key, bits) => {
     const ended = await world.load(world.handle(key), ['-noout', '-text_pub']);
     expect(ended.exit).toBe(0);
     expect(ended.stdout).toContain(`Public-Key: (${bits} bit)`);
@@ -98,7 +98,7 @@ describe('loading a key', () => {
   });
 
   it.each(['ec', 'rsa', 'open', 'p384', 'p521'])(
-    'OS-006 gives the same public key for %s as the key itself',
+    'SSL-006 gives the same public key for %s as the key itself',
     async (key) => {
       const expected = (await world.run(['openssl', 'pkey', '-in', world.key(key).path, '-pubout'])).stdout;
       expect(expected).toContain('BEGIN PUBLIC KEY');
@@ -108,14 +108,14 @@ describe('loading a key', () => {
     },
   );
 
-  it('OS-006 cannot sign with the public key', async () => {
+  it('SSL-006 cannot sign with the public key', async () => {
     const engine = ['-engine', 'aziot_keys', '-keyform', 'engine', '-pubin', '-inkey', world.handle('ec')];
     const ended = await world.run(['openssl', 'pkeyutl', '-sign', ...engine, '-in', 'dig', '-out', 'sig']);
     expect(ended.exit).not.toBe(0);
     await world.takeRequests();
   });
 
-  it('OS-007 fails at once when keyd is absent', async () => {
+  it('SSL-007 fails at once when keyd is absent', async () => {
     const ended = await world.load(world.handle('ec'), ['-noout'], {
       env: { AZIOT_KEYD_SOCKET: world.file('nobody.sock') },
     });
@@ -125,7 +125,7 @@ describe('loading a key', () => {
     expect(ended.ms).toBeLessThan(1000);
   });
 
-  it('OS-007 names a socket setting that cannot be used', async () => {
+  it('SSL-007 names a socket setting that cannot be used', async () => {
     const relative = await world.load(world.handle('ec'), ['-noout'], { env: { AZIOT_KEYD_SOCKET: 'keyd.sock' } });
     expect(relative.stderr).toContain('AZIOT_KEYD_SOCKET must be an absolute path');
     const long = await world.load(world.handle('ec'), ['-noout'], {
@@ -136,21 +136,21 @@ describe('loading a key', () => {
     expect(timeout.stderr).toContain('AZIOT_KEYD_TIMEOUT_MS must be a number');
   });
 
-  it('OS-008 refuses a tampered handle with the message of keyd', async () => {
+  it('SSL-008 refuses a tampered handle with the message of keyd', async () => {
     const ended = await world.load(world.handle('ec').replace('&sig=', '&sig=A'));
     expect(ended.exit).toBe(1);
     expect(ended.stderr).toContain('parameter "handle" has an invalid value\ncaused by: invalid handle');
     expect(await paths()).toEqual(['/parameters/algorithm']);
   });
 
-  it('OS-009 refuses the handle of a symmetric key', async () => {
+  it('SSL-009 refuses the handle of a symmetric key', async () => {
     const ended = await world.load(world.handle('sym'));
     expect(ended.exit).toBe(1);
     expect(ended.stderr).toContain('internal error');
     expect(await paths()).toEqual(['/parameters/algorithm']);
   });
 
-  it('OS-011 refuses a curve that keyd refuses, and one that it does not know itself', async () => {
+  it('SSL-011 refuses a curve that keyd refuses, and one that it does not know itself', async () => {
     const refused = await world.load(world.handle('refused384'));
     expect(refused.exit).toBe(1);
     expect(refused.stderr).toContain('a parameter has an invalid value');

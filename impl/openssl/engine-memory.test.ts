@@ -39,15 +39,15 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const cases = [
-  ['OS-026', 'sign-ec'],
-  ['OS-026', 'sign-rsa'],
-  ['OS-025', 'duplicate-ec'],
-  ['OS-025', 'duplicate-rsa'],
-  ['OS-025', 'duplicate-inner'],
-  ['OS-026', 'outlive'],
-  ['OS-003', 'many'],
-  ['OS-024', 'threads'],
-  ['OS-024', 'forks'],
+  ['SSL-026', 'sign-ec'],
+  ['SSL-026', 'sign-rsa'],
+  ['SSL-025', 'duplicate-ec'],
+  ['SSL-025', 'duplicate-rsa'],
+  ['SSL-025', 'duplicate-inner'],
+  ['SSL-026', 'outlive'],
+  ['SSL-003', 'many'],
+  ['SSL-024', 'threads'],
+  ['SSL-024', 'forks'],
 ] as const;
 
 describe('life time of keys', () => {

@@ -34,13 +34,13 @@ async function expectGoodSignature(key: string, options: readonly string[]): Pro
 
 describe('ECDSA', () => {
   it.each([
-    ['OS-012', 'ec', 'sha256', 32],
-    ['OS-012', 'ec', 'sha1', 20],
-    ['OS-013', 'ec', 'sha384', 32],
-    ['OS-013', 'ec', 'sha512', 32],
-    ['OS-011', 'p384', 'sha384', 48],
-    ['OS-011', 'p384', 'sha512', 48],
-    ['OS-011', 'p521', 'sha512', 64],
+    ['SSL-012', 'ec', 'sha256', 32],
+    ['SSL-012', 'ec', 'sha1', 20],
+    ['SSL-013', 'ec', 'sha384', 32],
+    ['SSL-013', 'ec', 'sha512', 32],
+    ['SSL-011', 'p384', 'sha384', 48],
+    ['SSL-011', 'p384', 'sha512', 48],
+    ['SSL-011', 'p521', 'sha512', 64],
   ] as const)('%s signs with %s and %s in one request with %i bytes of digest', async (_id, key, hash, bytes) => {
     expect((await world.sign(world.handle(key), [`-${hash}`])).exit).toBe(0);
     const requests = await operations();
@@ -49,7 +49,7 @@ describe('ECDSA', () => {
     await expectGoodSignature(key, [`-${hash}`]);
   });
 
-  it('OS-017 does not derive a shared secret', async () => {
+  it('SSL-017 does not derive a shared secret', async () => {
     const ended = await world.run(
       [
         'openssl',
@@ -76,7 +76,7 @@ describe('RSA', () => {
     ['rsa', 'sha384', 67],
     ['rsa', 'sha512', 83],
     ['rsa4k', 'sha256', 51],
-  ] as const)('OS-014 signs PKCS#1 v1.5 with %s and %s in one request with %i bytes', async (key, hash, bytes) => {
+  ] as const)('SSL-014 signs PKCS#1 v1.5 with %s and %s in one request with %i bytes', async (key, hash, bytes) => {
     expect((await world.sign(world.handle(key), [`-${hash}`])).exit).toBe(0);
     const requests = await operations();
     expect(requests.map((request) => request.path)).toEqual(['/encrypt']);
@@ -90,7 +90,7 @@ describe('RSA', () => {
     ['rsa', 'max', 256],
     ['rsa', '20', 256],
     ['rsa4k', 'digest', 512],
-  ] as const)('OS-015 signs PSS with %s and salt length %s in one request with %i bytes', async (key, salt, bytes) => {
+  ] as const)('SSL-015 signs PSS with %s and salt length %s in one request with %i bytes', async (key, salt, bytes) => {
     const options = ['-sha256', '-sigopt', 'rsa_padding_mode:pss', '-sigopt', `rsa_pss_saltlen:${salt}`];
     expect((await world.sign(world.handle(key), options)).exit).toBe(0);
     const requests = await operations();
@@ -100,14 +100,14 @@ describe('RSA', () => {
     await expectGoodSignature(key, options);
   });
 
-  it('OS-016 refuses X9.31 padding without asking keyd', async () => {
+  it('SSL-016 refuses X9.31 padding without asking keyd', async () => {
     const ended = await world.sign(world.handle('rsa'), ['-sha256', '-sigopt', 'rsa_padding_mode:x931']);
     expect(ended.exit).toBe(1);
     expect(ended.stderr).toContain('keyd signs PKCS#1 v1.5 and PSS only');
     expect(await operations()).toEqual([]);
   });
 
-  it('OS-016 does not decrypt', async () => {
+  it('SSL-016 does not decrypt', async () => {
     await world.run(['openssl', 'pkeyutl', '-encrypt', '-pubin', '-inkey', 'rsa.pub', '-in', 'dig', '-out', 'enc']);
     const engine = ['-engine', 'aziot_keys', '-keyform', 'engine', '-inkey', world.handle('rsa')];
     const ended = await world.run(['openssl', 'pkeyutl', '-decrypt', ...engine, '-in', 'enc']);
@@ -124,7 +124,7 @@ describe('what keeps the key in keyd', () => {
     expect(await operations()).toEqual([]);
   });
 
-  it('OS-010 fails to sign when the pair is deleted after the load', async () => {
+  it('SSL-010 fails to sign when the pair is deleted after the load', async () => {
     await world.deleteKey('gone');
     const ended = await world.sign(world.handle('gone'));
     expect(ended.exit).toBe(1);
@@ -136,7 +136,7 @@ describe('what keeps the key in keyd', () => {
 describe('certificates', () => {
   const engine = ['-engine', 'aziot_keys', '-keyform', 'engine'];
 
-  it.each(['ec', 'rsa'])('OS-019 signs a CSR with %s that verifies', async (key) => {
+  it.each(['ec', 'rsa'])('SSL-019 signs a CSR with %s that verifies', async (key) => {
     const made = await world.run([
       'openssl',
       'req',
@@ -155,7 +155,7 @@ describe('certificates', () => {
     expect(await operations()).toHaveLength(1);
   });
 
-  it('OS-018 issues a CA, server and client certificates that verify', async () => {
+  it('SSL-018 issues a CA, server and client certificates that verify', async () => {
     const ca = ['-subj', '/CN=TEST ca', '-days', '30', '-addext', 'basicConstraints=critical,CA:TRUE'];
     const root = ['openssl', 'req', '-x509', '-new', ...engine, '-key', world.handle('ca'), ...ca, '-out', 'ca.pem'];
     expect((await world.run(root)).exit).toBe(0);
@@ -172,7 +172,7 @@ describe('certificates', () => {
     await world.takeRequests();
   });
 
-  it('OS-032 asks keyd in the documented form, each request in one write', async () => {
+  it('SSL-032 asks keyd in the documented form, each request in one write', async () => {
     await world.takeRequests();
     await world.sign(world.handle('ec'));
     await world.sign(world.handle('rsa'));

@@ -47,12 +47,12 @@ async function operations(): Promise<string[]> {
 }
 
 describe.each(versions)('TLS with %s', (option, version) => {
-  it.each(['ec', 'rsa', 'p384'])('OS-020 a client authenticates with %s, by one signature', async (name) => {
+  it.each(['ec', 'rsa', 'p384'])('SSL-020 a client authenticates with %s, by one signature', async (name) => {
     expectPage(await connect(plain.port, name, [option]), version);
     expect(await operations()).toEqual([name === 'rsa' ? '/encrypt' : '/sign']);
   });
 
-  it.each(['srv-ec', 'srv-rsa'])('OS-021 a server has the key %s', async (name) => {
+  it.each(['srv-ec', 'srv-rsa'])('SSL-021 a server has the key %s', async (name) => {
     const server = await OpensslServer.start(world, name, engineKey(world, name));
     try {
       expectPage(await connect(server.port, 'ec', [option]), version);
@@ -65,7 +65,7 @@ describe.each(versions)('TLS with %s', (option, version) => {
 
 describe('TLS', () => {
   it.each(['RSA+SHA256', 'rsa_pss_rsae_sha256', 'RSA+SHA512', 'rsa_pss_rsae_sha512'])(
-    'OS-020 a TLS 1.2 client signs with %s',
+    'SSL-020 a TLS 1.2 client signs with %s',
     async (algorithm) => {
       expectPage(
         await connect(plain.port, 'rsa', [
@@ -83,7 +83,7 @@ describe('TLS', () => {
     },
   );
 
-  it('OS-022 refuses a certificate of another key before any signature', async () => {
+  it('SSL-022 refuses a certificate of another key before any signature', async () => {
     const ended = await connect(plain.port, 'ec', ['-tls1_3'], 'srv-ec');
     expect(ended.exit).toBe(1);
     expect(ended.stderr).toContain('key values mismatch');
@@ -91,7 +91,7 @@ describe('TLS', () => {
   });
 
   it.each([false, true])(
-    'OS-023 curl authenticates with a key in keyd; openssl.cnf loads the engine too: %s',
+    'SSL-023 curl authenticates with a key in keyd; openssl.cnf loads the engine too: %s',
     async (listed) => {
       const { writeFileSync } = await import('node:fs');
       const conf = world.file('openssl.cnf');
@@ -118,7 +118,7 @@ describe('TLS', () => {
     },
   );
 
-  it('OS-024 completes 50 handshakes at once although keyd closes what is above ten connections', async () => {
+  it('SSL-024 completes 50 handshakes at once although keyd closes what is above ten connections', async () => {
     await world.behave([], 10);
     const clients = Array.from({ length: 50 }, (_, index) =>
       connect(plain.port, index % 2 === 0 ? 'ec' : 'rsa', ['-tls1_3']),
@@ -127,7 +127,7 @@ describe('TLS', () => {
     expect(await operations()).toHaveLength(50);
   }, 60_000);
 
-  it('OS-010 breaks the handshake, not the program, when keyd refuses the signature', async () => {
+  it('SSL-010 breaks the handshake, not the program, when keyd refuses the signature', async () => {
     await world.behave([{ path: '/sign', status: 500, body: '{"message":"internal error"}' }]);
     const ended = await connect(plain.port, 'ec', ['-tls1_3']);
     expect(ended.exit).toBe(1);

@@ -43,10 +43,10 @@ const length = 'content-length: {{length}}';
 
 describe('answers that are accepted', () => {
   it.each<[string, Behaviour]>([
-    ['OS-027 a head split over two reads', { splitAt: 10 }],
-    ['OS-027 a head split inside its end', { splitAt: 64 }],
+    ['SSL-027 a head split over two reads', { splitAt: 10 }],
+    ['SSL-027 a head split inside its end', { splitAt: 64 }],
     ['a body that comes later than the head', { splitAt: 75 }],
-    ['OS-029 a charset', { head: ['HTTP/1.1 200 OK', 'Content-Type: Application/JSON; charset=utf-8', length] }],
+    ['SSL-029 a charset', { head: ['HTTP/1.1 200 OK', 'Content-Type: Application/JSON; charset=utf-8', length] }],
     ['no content-length', { head: ['HTTP/1.1 200 OK', json] }],
     ['HTTP/1.0', { head: ['HTTP/1.0 200 OK', json, length] }],
     ['201', { status: 201 }],
@@ -85,8 +85,8 @@ describe('answers that are refused', () => {
       { head: ['HTTP/1.1 500 X', length], body: 'oops' },
       'keyd answered POST /parameters/algorithm with status 500',
     ],
-    ['OS-027 a close in the head', { splitAt: 10, closeAfterSplit: true }, 'in the middle of it'],
-    ['OS-027 a close in the body', { splitAt: 75, closeAfterSplit: true }, 'in the middle of it'],
+    ['SSL-027 a close in the head', { splitAt: 10, closeAfterSplit: true }, 'in the middle of it'],
+    ['SSL-027 a close in the body', { splitAt: 75, closeAfterSplit: true }, 'in the middle of it'],
   ])('%s', async (_name, behaviour, text) => {
     const ended = await loadWith(behaviour);
     expectError(ended, text);
@@ -130,11 +130,11 @@ describe('signatures that are refused', () => {
     ['a zero', sign([0x30, 6, 2, 1, 0, 2, 1, 1])],
     ['a negative number', sign([0x30, 6, 2, 1, 0x80, 2, 1, 1])],
     ['a number above the order', sign([0x30, 38, 2, 33, 0, ...Array<number>(32).fill(255), 2, 1, 1])],
-  ])('OS-030 EC: %s', async (_name, behaviour) => {
+  ])('SSL-030 EC: %s', async (_name, behaviour) => {
     expectError(await signWith('ec', behaviour), 'is not an exact DER ECDSA signature');
   });
 
-  it.each([0, 10, 255, 257, 4096])('OS-030 RSA: %i bytes for a key of 256', async (size) => {
+  it.each([0, 10, 255, 257, 4096])('SSL-030 RSA: %i bytes for a key of 256', async (size) => {
     expectError(await signWith('rsa', encrypt(size)), `keyd's signature has ${size} bytes, and the key 256`);
   });
 
@@ -149,12 +149,12 @@ describe('signatures that are refused', () => {
 });
 
 describe('a keyd that is away, slow or overloaded', () => {
-  it('OS-027 comes back when keyd closes before the first byte', async () => {
+  it('SSL-027 comes back when keyd closes before the first byte', async () => {
     expect(await loadWith({ close: true, times: 4 }, 5000)).toMatchObject({ exit: 0 });
     expect((await world.takeJournal()).closedWithoutAnswer).toBe(4);
   });
 
-  it('OS-027 gives up, having paused between tries, when keyd always closes', async () => {
+  it('SSL-027 gives up, having paused between tries, when keyd always closes', async () => {
     const ended = await loadWith({ close: true }, 1000);
     expectError(ended, 'closes every connection without answering');
     expect(ended.ms).toBeGreaterThan(300);
@@ -162,20 +162,20 @@ describe('a keyd that is away, slow or overloaded', () => {
     expect((await world.takeJournal()).closedWithoutAnswer).toBeLessThan(30);
   });
 
-  it('OS-028 gives up on a keyd that never answers', async () => {
+  it('SSL-028 gives up on a keyd that never answers', async () => {
     const ended = await loadWith({ silent: true }, 500);
     expectError(ended, 'did not answer POST /parameters/algorithm in time');
     expect(ended.ms).toBeGreaterThan(450);
     expect(ended.ms).toBeLessThan(3000);
   });
 
-  it('OS-028 gives up on an answer that stops in its middle', async () => {
+  it('SSL-028 gives up on an answer that stops in its middle', async () => {
     const ended = await loadWith({ splitAt: 20, gapMs: 20_000 });
     expectError(ended, 'did not answer POST /parameters/algorithm in time');
     expect(ended.ms).toBeLessThan(8000);
   });
 
-  it('OS-028 gives up on a keyd that is stopped by a signal, and works when it goes on', async () => {
+  it('SSL-028 gives up on a keyd that is stopped by a signal, and works when it goes on', async () => {
     world.signalKeyd('SIGSTOP');
     const ended = await world.load(world.handle('ec'), ['-noout'], { env: { AZIOT_KEYD_TIMEOUT_MS: '400' } });
     world.signalKeyd('SIGCONT');
@@ -196,7 +196,7 @@ describe('a keyd that is away, slow or overloaded', () => {
     expectError(await world.load(world.handle('ec'), ['-noout'], { env }), 'is too busy to answer');
   });
 
-  it('OS-031 says which group the caller must be in when it may not connect', async () => {
+  it('SSL-031 says which group the caller must be in when it may not connect', async () => {
     writeFileSync(world.file('ask.sh'), 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"');
     await world.run(['sh', '-c', 'mkdir -p closed && chmod 700 closed']);
     const command = [

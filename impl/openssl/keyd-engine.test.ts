@@ -77,7 +77,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('%s in Node', (version) => {
     ['ec', 'srv-ec'],
     ['rsa', 'srv-rsa'],
     ['ec', 'srv-rsa'],
-  ] as const)('OS-020 OS-021 client with %s, server with %s', async (client, server) => {
+  ] as const)('SSL-020 SSL-021 client with %s, server with %s', async (client, server) => {
     await withServer(server, { minVersion: version, maxVersion: version }, async (port) => {
       expect(await connect(port, identity(client))).toBe(`TEST ${client}`);
     });
@@ -85,7 +85,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('%s in Node', (version) => {
 });
 
 describe('Node with keys in keyd', () => {
-  it('OS-003 makes a hundred contexts that are all alive, each able to sign', async () => {
+  it('SSL-003 makes a hundred contexts that are all alive, each able to sign', async () => {
     const contexts = Array.from({ length: 100 }, () => tls.createSecureContext({ ...identity('ec'), ca }));
     await withServer('srv-ec', {}, async (port) => {
       for (const secureContext of [contexts.at(0), contexts.at(50), contexts.at(99)]) {
@@ -94,7 +94,7 @@ describe('Node with keys in keyd', () => {
     });
   });
 
-  it('OS-003 makes contexts with the path of the engine in place of its id', () => {
+  it('SSL-003 makes contexts with the path of the engine in place of its id', () => {
     const contexts = Array.from({ length: 40 }, () =>
       tls.createSecureContext({ ...identity('ec'), privateKeyEngine: engineFile }),
     );
@@ -107,15 +107,15 @@ describe('Node with keys in keyd', () => {
     });
   });
 
-  it('OS-008 throws the message of keyd for a handle that keyd refuses', () => {
+  it('SSL-008 throws the message of keyd for a handle that keyd refuses', () => {
     expect(() => tls.createSecureContext(identity('ec', 'sr=bm8=&sig=bm8='))).toThrow(/invalid handle/);
   });
 
-  it('OS-022 throws when the key is not that of the certificate', () => {
+  it('SSL-022 throws when the key is not that of the certificate', () => {
     expect(() => tls.createSecureContext(identity('ec', world.handle('srv-ec')))).toThrow(/key values mismatch/);
   });
 
-  it('OS-007 throws when keyd is absent', () => {
+  it('SSL-007 throws when keyd is absent', () => {
     useKeydEngine(world.file('nobody.sock'));
     try {
       expect(() => tls.createSecureContext(identity('ec'))).toThrow(/cannot connect to keyd/);
@@ -124,7 +124,7 @@ describe('Node with keys in keyd', () => {
     }
   });
 
-  it('OS-034 signs with a key that was loaded before keyd was started again', async () => {
+  it('SSL-034 signs with a key that was loaded before keyd was started again', async () => {
     const secureContext = tls.createSecureContext({ ...identity('ec'), ca });
     await withServer('srv-rsa', {}, async (port) => {
       await world.stopKeyd();
@@ -134,7 +134,7 @@ describe('Node with keys in keyd', () => {
     });
   });
 
-  it('OS-034 rides out a keyd that is gone for a moment while it signs', async () => {
+  it('SSL-034 rides out a keyd that is gone for a moment while it signs', async () => {
     const secureContext = tls.createSecureContext({ ...identity('ec'), ca });
     await withServer('srv-rsa', {}, async (port) => {
       const back = `mv ${world.socketPath} ${world.socketPath}.away; echo; sleep 0.5; mv ${world.socketPath}.away ${world.socketPath}`;
@@ -144,7 +144,7 @@ describe('Node with keys in keyd', () => {
     });
   });
 
-  it('OS-024 completes 50 https requests at once with keys in keyd on both sides', async () => {
+  it('SSL-024 completes 50 https requests at once with keys in keyd on both sides', async () => {
     const server = https.createServer({ ...identity('srv-ec'), ca, requestCert: true }, (_, response) =>
       response.end('hello'),
     );

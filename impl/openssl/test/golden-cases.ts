@@ -61,9 +61,9 @@ export const differences: Readonly<Record<string, { readonly exit: number; reado
 /** Exchanges that need a TLS peer, another user or a C program: the tests that cover them with ours. */
 export const elsewhere: readonly (readonly [id: RegExp, test: string])[] = [
   [/^tls-tls1_[23]-|^tls12-rsa-|^tls-cert-key-mismatch$|^tls-\d+-parallel$|^server-/, 'engine-tls.test.ts'],
-  [/^curl-client/, 'engine-tls.test.ts OS-023'],
-  [/^dup-|^engine-freed-/, 'engine-memory.test.ts OS-025 OS-026'],
-  [/^sign-after-keyd-restart$/, 'keyd-engine.test.ts OS-034'],
-  [/^other-uid-/, 'engine-transport.test.ts OS-031'],
-  [/^keyd-not-there-|^keyd-refuses$/, 'engine-load.test.ts OS-001 OS-007'],
+  [/^curl-client/, 'engine-tls.test.ts SSL-023'],
+  [/^dup-|^engine-freed-/, 'engine-memory.test.ts SSL-025 SSL-026'],
+  [/^sign-after-keyd-restart$/, 'keyd-engine.test.ts SSL-034'],
+  [/^other-uid-/, 'engine-transport.test.ts SSL-031'],
+  [/^keyd-not-there-|^keyd-refuses$/, 'engine-load.test.ts SSL-001 SSL-007'],
 ];
