@@ -1,5 +1,5 @@
 import { constants, type X509Certificate } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -38,10 +38,12 @@ export interface FrontDoorRequest {
 /** What a simulator answers; the body as bytes or text, with the content type in the headers. */
 export interface FrontDoorAnswer {
   readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: Buffer | string;
   /** A pause after each byte of the body. */
   readonly millisecondsPerByte?: number;
+  /** The connection is cut after so many bytes of the body. */
+  readonly cutAfterBytes?: number;
 }
 
 /** A TLS server that is up. */
@@ -113,11 +115,19 @@ function readBody(request: IncomingMessage, largestBytes: number): Promise<Buffe
 /** Statuses whose answers have neither body nor length (RFC 9110 8.6). */
 const hasNoBody = (status: number): boolean => status === 204 || status === 304;
 
+/** The head of an answer as Node writes it. */
+function headOf({ status, headers = {} }: FrontDoorAnswer, bodyBytes: number): OutgoingHttpHeaders {
+  const head: OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(headers)) head[name] = typeof value === 'string' ? value : [...value];
+  if (!hasNoBody(status)) head['content-length'] = bodyBytes;
+  return head;
+}
+
 function send(response: ServerResponse, answer: FrontDoorAnswer): void {
   const body = answer.body ?? '';
-  const length = hasNoBody(answer.status) ? {} : { 'content-length': Buffer.byteLength(body) };
-  response.writeHead(answer.status, { ...answer.headers, ...length });
-  response.end(body);
+  response.writeHead(answer.status, headOf(answer, Buffer.byteLength(body)));
+  if (answer.cutAfterBytes === undefined) response.end(body);
+  else response.write(Buffer.from(body).subarray(0, answer.cutAfterBytes), () => response.socket?.destroy());
 }
 
 async function sendSlowly(
@@ -126,7 +136,7 @@ async function sendSlowly(
   pause: () => Promise<void>,
 ): Promise<void> {
   const body = Buffer.from(answer.body ?? '');
-  response.writeHead(answer.status, { ...answer.headers, 'content-length': body.length });
+  response.writeHead(answer.status, headOf(answer, body.length));
   for (const byte of body) {
     response.write(Buffer.of(byte));
     await pause();

@@ -1,115 +1,102 @@
-import 'reflect-metadata';
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import { type Extension, Pkcs10CertificateRequest } from '@peculiar/x509';
-import { type BaseBlock, BitString, fromBER, ObjectIdentifier, Sequence } from 'asn1js';
+import { DerError, type DerValue, expectTag, membersOf, readDer, readOid, TAG } from './der.ts';
+import { type Extension, readExtensions } from './extensions.ts';
+import { checkKey, type KeyRule, STRICT_KEYS } from './key-rule.ts';
+import { readName } from './name.ts';
 import { EstRefusal } from './refusal.ts';
+import { type RequestAttributes, readAttributes } from './request-attributes.ts';
 
-const DIGEST_OF: Readonly<Record<string, string | null>> = {
-  '1.2.840.113549.1.1.11': 'sha256',
-  '1.2.840.113549.1.1.12': 'sha384',
-  '1.2.840.113549.1.1.13': 'sha512',
-  '1.2.840.10045.4.3.2': 'sha256',
-  '1.2.840.10045.4.3.3': 'sha384',
-  '1.2.840.10045.4.3.4': 'sha512',
-  '1.3.101.112': null,
-};
-const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
-const SHORTEST_RSA_BITS = 2048;
+const RSA_WITH = { sha256: '1.2.840.113549.1.1.11', sha384: '1.2.840.113549.1.1.12', sha512: '1.2.840.113549.1.1.13' };
+const ECDSA_WITH = { sha256: '1.2.840.10045.4.3.2', sha384: '1.2.840.10045.4.3.3', sha512: '1.2.840.10045.4.3.4' };
+const ED25519 = '1.3.101.112';
 
-/** A PKCS#10 request that was signed by its own key. */
-export interface VerifiedRequest {
+/** Digest by signature algorithm, and whether its parameters may be NULL (RFC 4055 5; RFC 5758 3.2; RFC 8410 3). */
+const ALGORITHMS = new Map<string, { readonly digest: string | null; readonly withNull: 'allowed' | 'never' }>([
+  ...Object.entries(RSA_WITH).map(([digest, id]) => [id, { digest, withNull: 'allowed' }] as const),
+  ...Object.entries(ECDSA_WITH).map(([digest, id]) => [id, { digest, withNull: 'never' }] as const),
+  [ED25519, { digest: null, withNull: 'never' }] as const,
+]);
+
+/** A PKCS#10 request (RFC 2986), its structure checked, its signature not yet. */
+interface ReadRequest extends RequestAttributes {
   readonly der: Buffer;
-  readonly pem: string;
   /** DER of the Name, as the request has it. */
   readonly subject: Buffer;
+  /** DER of the SubjectPublicKeyInfo. */
+  readonly spki: Buffer;
   readonly extensions: readonly Extension[];
+  readonly info: Buffer;
+  readonly algorithm: string;
+  readonly signature: Buffer;
+}
+
+/** A request that was signed by its own key, which is strong enough. */
+export interface VerifiedRequest extends ReadRequest {
   readonly publicKey: KeyObject;
 }
 
 const refuse = (message: string) => new EstRefusal(400, message);
 
 /** The DER inside the body: base64 with any line breaks or none (RFC 8951 3.1); `Content-Transfer-Encoding` is ignored. */
-function decodeBody(body: Buffer): Buffer {
+export function decodeBody(body: Buffer): Buffer {
   const text = body.toString('latin1').replace(/[ \t\r\n]+/g, '');
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) {
-    throw refuse('the body is not base64 of a PKCS#10 request');
-  }
-  return Buffer.from(text, 'base64');
+  const bytes = Buffer.from(text, 'base64');
+  // what the lenient decoder read must be what came: no foreign character, whole padding, no stray bits
+  if (text === '' || bytes.toString('base64') !== text) throw refuse('the body is not base64 of a PKCS#10 request');
+  return bytes;
 }
 
-function checkStrength(key: KeyObject): void {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
-  if (type === 'rsa' && (details?.modulusLength ?? 0) < SHORTEST_RSA_BITS)
-    throw refuse(`RSA keys need at least ${SHORTEST_RSA_BITS} bits`);
-  if (type === 'ec' && !CURVES.has(details?.namedCurve ?? '')) throw refuse('EC keys must be on P-256, P-384 or P-521');
-  if (type !== 'rsa' && type !== 'ec' && type !== 'ed25519') throw refuse(`keys of type ${type} are not certified`);
+function readAlgorithm(value: DerValue | undefined): string {
+  const [oid, parameters, more] = membersOf(expectTag(value, TAG.sequence, 'the signature algorithm'));
+  const algorithm = readOid(oid);
+  const known = ALGORITHMS.get(algorithm);
+  if (!known) throw refuse(`the signature algorithm ${algorithm} is not taken`);
+  const isNull = parameters?.tag === TAG.nothing && parameters.content.length === 0;
+  if (more || (parameters && !(isNull && known.withNull === 'allowed')))
+    throw new DerError('the parameters of the signature algorithm');
+  return algorithm;
 }
 
-/** Undefined where the bytes are no DER, or more than one value. */
-function derOf(bytes: Buffer): unknown {
+function readParts(bytes: Buffer): ReadRequest {
+  const [info, algorithm, bits, beyond] = membersOf(expectTag(readDer(bytes), TAG.sequence, 'the request'));
+  const [version, subject, spki, attributes, more] = membersOf(expectTag(info, TAG.sequence, 'the request info'));
+  if (beyond || more) throw new DerError('members beyond the last');
+  if (!expectTag(version, TAG.integer, 'the version').content.equals(Buffer.of(0)))
+    throw new DerError('the version is not 0');
+  readName(expectTag(subject, TAG.sequence, 'the subject').raw);
+  const signature = expectTag(bits, TAG.bitString, 'the signature').content;
+  if (signature[0] !== 0) throw new DerError('the signature has unused bits');
+  return {
+    der: bytes,
+    info: info?.raw ?? bytes,
+    subject: subject?.raw ?? bytes,
+    spki: expectTag(spki, TAG.sequence, 'the public key').raw,
+    algorithm: readAlgorithm(algorithm),
+    signature: signature.subarray(1),
+    ...readAttributes(attributes, readExtensions),
+  };
+}
+
+/**
+ * Reads the body of an enrolment without a look at its signature and key, as serverkeygen wants it (RFC 7030 4.4.1).
+ *
+ * @throws EstRefusal 400 that says what is wrong.
+ */
+export function readUnverified(body: Buffer): ReadRequest {
+  const bytes = decodeBody(body);
   try {
-    const { result, offset } = fromBER(new Uint8Array(bytes).buffer);
-    return offset === bytes.length ? result : undefined;
-  } catch {
-    return undefined;
+    return readParts(bytes);
+  } catch (error) {
+    if (error instanceof DerError) throw refuse(`the body is not a DER PKCS#10 request: ${error.message}`);
+    throw error;
   }
 }
 
-const rawOf = (value: BaseBlock): Buffer => Buffer.from(value.valueBeforeDecodeView);
-
-/** A SEQUENCE around the content, with the one length that DER allows. */
-function sequenceAround(content: Buffer): Buffer {
-  const size = content.length;
-  const length = size < 0x80 ? [size] : size < 0x100 ? [0x81, size] : [0x82, size >> 8, size & 0xff];
-  return Buffer.concat([Buffer.of(0x30, ...length), content]);
-}
-
-const membersOf = (value: unknown): BaseBlock[] => (value instanceof Sequence ? value.valueBlock.value : []);
-
-const isExact = (members: readonly BaseBlock[], der: Buffer): boolean =>
-  sequenceAround(Buffer.concat(members.map(rawOf))).equals(der);
-
-interface RequestParts {
-  readonly info: Buffer;
-  readonly spki: Buffer;
-  readonly algorithm: string;
-  readonly signature: Buffer;
-}
-
-/** The parts of a CertificationRequest (RFC 2986 4.2); the reader is lenient, so what it read must be the bytes that came. */
-function parts(der: Buffer): RequestParts {
-  const outer = derOf(der);
-  const members = membersOf(outer);
-  const [info, algorithm, signature] = members;
-  const spki = membersOf(info)[2];
-  const [oid] = membersOf(algorithm);
-  if (
-    !info ||
-    !algorithm ||
-    !spki ||
-    !(oid instanceof ObjectIdentifier) ||
-    !(signature instanceof BitString) ||
-    members.length !== 3
-  ) {
-    throw refuse('the body is not a PKCS#10 request');
-  }
-  if (
-    signature.valueBlock.unusedBits !== 0 ||
-    !isExact(members, der) ||
-    !isExact(membersOf(algorithm), rawOf(algorithm))
-  ) {
-    throw refuse('the PKCS#10 request is not DER');
-  }
-  const bits = Buffer.from(signature.valueBlock.valueHexView);
-  return { info: rawOf(info), spki: rawOf(spki), algorithm: oid.valueBlock.toString(), signature: bits };
-}
-
-function subjectAndExtensions(pem: string): { subject: Buffer; extensions: readonly Extension[] } {
+function isGenuine(request: ReadRequest, publicKey: KeyObject): boolean {
   try {
-    const { subjectName, extensions } = new Pkcs10CertificateRequest(pem);
-    return { subject: Buffer.from(subjectName.toArrayBuffer()), extensions };
+    return verify(ALGORITHMS.get(request.algorithm)?.digest ?? null, request.info, publicKey, request.signature);
   } catch {
-    throw refuse('the subject or the attributes of the request cannot be read');
+    return false;
   }
 }
 
@@ -118,25 +105,15 @@ function subjectAndExtensions(pem: string): { subject: Buffer; extensions: reado
  *
  * @throws EstRefusal 400 that says what is wrong.
  */
-export function readRequest(body: Buffer): VerifiedRequest {
-  const der = decodeBody(body);
-  const { info, spki, algorithm, signature } = parts(der);
-  if (!Object.hasOwn(DIGEST_OF, algorithm)) throw refuse(`the signature algorithm ${algorithm} is not taken`);
+export function readRequest(body: Buffer, keys: KeyRule = STRICT_KEYS): VerifiedRequest {
+  const request = readUnverified(body);
   let publicKey: KeyObject;
   try {
-    publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' });
+    publicKey = createPublicKey({ key: request.spki, format: 'der', type: 'spki' });
   } catch {
     throw refuse('the public key of the request cannot be read');
   }
-  checkStrength(publicKey);
-  let genuine = false;
-  try {
-    genuine = verify(DIGEST_OF[algorithm] ?? null, info, publicKey, signature);
-  } catch {
-    genuine = false;
-  }
-  if (!genuine) throw refuse('the signature of the request does not verify');
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${lines.join('\n')}\n-----END CERTIFICATE REQUEST-----\n`;
-  return { der, pem, publicKey, ...subjectAndExtensions(pem) };
+  checkKey(publicKey, keys);
+  if (!isGenuine(request, publicKey)) throw refuse('the signature of the request does not verify');
+  return { ...request, publicKey };
 }

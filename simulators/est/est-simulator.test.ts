@@ -170,7 +170,7 @@ describe('refusals', () => {
       auth: {
         basic: [{ username: 'device', password: 's€cret' }],
         clientCas: [(await pki.ca('bootstrap')).certificatePem],
-        requireBoth: true,
+        require: 'both',
       },
     });
     makeRequest('/CN=x');

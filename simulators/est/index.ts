@@ -1,3 +1,11 @@
-export type { BasicCredential, EstAuth } from './authenticate.ts';
+export type { PendingRequest } from './approvals.ts';
+export type { BasicCredential, EstAuth } from './auth.ts';
+export type { RolloverPhase } from './authorities.ts';
+export type { RevocationReason } from './crl.ts';
+export type { CsrAttribute } from './csr-attributes.ts';
 export { createEstSimulator, type EstSimulator, type EstSimulatorOptions } from './est-simulator.ts';
+export type { IssuedCredential, IssueWish } from './issue-by-hand.ts';
+export type { KeyRule } from './key-rule.ts';
+export type { IssuedRecord } from './ledger.ts';
+export type { EstProfile, IssuancePolicy, ServerKeyKind } from './profile.ts';
 export type { BodyForm, EstQuirks } from './quirks.ts';

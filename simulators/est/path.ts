@@ -25,3 +25,10 @@ export function readEstPath(path: string): EstTarget | undefined {
   const label = known && segments.length === 4 ? segments[2] : undefined;
   return { operation, label };
 }
+
+/** Whether a path segment can be a label: RFC 3986 unreserved characters, and no operation (RFC 7030 3.2.2). */
+export function isLabel(text: string): boolean {
+  return (
+    /^[A-Za-z0-9._~-]{1,64}$/.test(text) && text !== '.' && text !== '..' && !OPERATIONS.some((name) => name === text)
+  );
+}

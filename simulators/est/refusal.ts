@@ -2,13 +2,13 @@
 export class EstRefusal extends Error {
   override readonly name = 'EstRefusal';
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly reason: string;
 
   constructor(
     status: number,
     message: string,
-    more: { readonly headers?: Readonly<Record<string, string>>; readonly reason?: string } = {},
+    more: { readonly headers?: Readonly<Record<string, string | readonly string[]>>; readonly reason?: string } = {},
   ) {
     super(message);
     this.status = status;
