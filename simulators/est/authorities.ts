@@ -146,8 +146,3 @@ export class Authorities {
     return issuerOf(new X509Certificate(der), privateKey);
   }
 }
-
-/** PEM of DER certificates, in order. */
-export function certificatesPem(certificates: readonly Buffer[]): string {
-  return certificates.map((certificate) => new X509Certificate(certificate).toString()).join('');
-}

@@ -38,7 +38,7 @@ export interface VerifiedRequest extends ReadRequest {
 const refuse = (message: string) => new EstRefusal(400, message);
 
 /** The DER inside the body: base64 with any line breaks or none (RFC 8951 3.1); `Content-Transfer-Encoding` is ignored. */
-export function decodeBody(body: Buffer): Buffer {
+function decodeBody(body: Buffer): Buffer {
   const text = body.toString('latin1').replace(/[ \t\r\n]+/g, '');
   const bytes = Buffer.from(text, 'base64');
   // what the lenient decoder read must be what came: no foreign character, whole padding, no stray bits

@@ -5,7 +5,7 @@ import { authorityKeyIdentifier, EXTENSION, writeExtension } from './extensions.
 const REASON_CODE = oid('2.5.29.21');
 
 /** Reasons of RFC 5280 5.3.1 that this server gives. */
-export const REVOCATION_REASONS = {
+const REVOCATION_REASONS = {
   unspecified: 0,
   keyCompromise: 1,
   cACompromise: 2,

@@ -31,7 +31,7 @@ const refused = (reason: string, nonce: 'fine' | 'stale' = 'fine'): DigestVerdic
 });
 
 /** The parameters of `Digest name=value, name="value"` (RFC 9110 11.2); undefined where it is none. */
-export function readDigest(header: string): Map<string, string> | undefined {
+function readDigest(header: string): Map<string, string> | undefined {
   const start = /^Digest[ \t]+/i.exec(header);
   if (!start) return undefined;
   const parameters = new Map<string, string>();
