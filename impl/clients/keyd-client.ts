@@ -40,6 +40,8 @@ export interface KeydClient {
   sign(handle: KeyHandle, input: SignInput): Promise<Buffer>;
   /** RSA private-key operation over a block, as TLS and X.509 signing need it. */
   encryptRsa(handle: KeyHandle, padding: 'RSA-PKCS1' | 'RSA-NO-PADDING', block: Uint8Array): Promise<Buffer>;
+  /** Called whenever a connection to keyd has ended: handles may mean nothing to the next keyd. */
+  onDisconnect?(listener: () => void): void;
   close(): Promise<void>;
 }
 
@@ -95,6 +97,7 @@ export function createKeydClient(options: {
         await member(post('/encrypt', { keyHandle, algorithm, plaintext: base64(block) }), 'ciphertext'),
       );
     },
+    onDisconnect: (listener) => unix.onDisconnect(listener),
     close: () => unix.close(),
   };
 }

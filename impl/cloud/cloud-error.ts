@@ -21,20 +21,30 @@ export type CloudFailure =
   | 'local'
   | 'refused';
 
+/** What is known of a failure besides its class. */
+interface CloudErrorOptions {
+  readonly status?: number | undefined;
+  readonly retryAfterMs?: number | undefined;
+  readonly afterUnanswered?: boolean | undefined;
+  readonly cause?: unknown;
+}
+
 /** A failed operation of the cloud. */
 export class CloudError extends Error {
   override readonly name = 'CloudError';
   readonly failure: CloudFailure;
   readonly status: number | undefined;
+  /** What the service asked to wait before another try, milliseconds. */
+  readonly retryAfterMs: number | undefined;
+  /** Whether an earlier attempt of the same operation ended without an answer, so that it may have been carried out. */
+  readonly afterUnanswered: boolean;
 
-  constructor(
-    failure: CloudFailure,
-    message: string,
-    options: { readonly status?: number | undefined; readonly cause?: unknown } = {},
-  ) {
+  constructor(failure: CloudFailure, message: string, options: CloudErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.failure = failure;
     this.status = options.status;
+    this.retryAfterMs = options.retryAfterMs;
+    this.afterUnanswered = options.afterUnanswered ?? false;
   }
 }
 
@@ -63,6 +73,11 @@ export function failureOfExchange(kind: HttpsErrorKind): CloudFailure {
 /** Whether to carry on with what is known instead of doubting the device: the cloud cannot be asked at the moment. */
 export function meansOffline(error: unknown): boolean {
   return error instanceof CloudError && (error.failure === 'network' || error.failure === 'transient');
+}
+
+/** Whether the device's own credential may be at fault: refused, or not usable for the handshake. */
+export function doubtsCredential(error: unknown): boolean {
+  return error instanceof CloudError && (error.failure === 'auth' || error.failure === 'local');
 }
 
 /** Whether the hub no longer takes this device, so that a new registration may help (spec/cloud.md 5, stricter). */

@@ -1,5 +1,6 @@
 import type { ProxySettings, SendHttps, TrustStore } from '../https/index.ts';
 import type { Clock, Logger } from '../process/index.ts';
+import type { ClockWatch } from './clock-watch.ts';
 
 /** What the clients of the cloud share; everything that touches the outside comes from here. */
 export interface CloudContext {
@@ -19,4 +20,6 @@ export interface CloudContext {
   readonly signal?: AbortSignal;
   /** How long a token lives, seconds; default five minutes. The reference has 30, which leaves no room for clock skew. */
   readonly tokenLifetimeSec?: number;
+  /** Told the `Date` of every answer. */
+  readonly clockWatch?: ClockWatch;
 }

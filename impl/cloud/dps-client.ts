@@ -1,10 +1,8 @@
-import type { HttpsResponse } from '../https/index.ts';
 import { CloudError } from './cloud-error.ts';
 import type { CloudContext } from './context.ts';
 import type { CloudCredential } from './credential.ts';
 import { decodeKey, type RegistrationStep, readChallenge, readStep } from './dps-answers.ts';
-import { errorOfAnswer, type Operation, runOperation, segment, statusText } from './operation.ts';
-import { retryAfterMs } from './retry.ts';
+import { errorOfAnswer, type Operation, type OperationAnswer, runOperation, segment, statusText } from './operation.ts';
 
 const API_VERSION = '2021-06-01';
 const RETRY_STATUSES = [500, 502, 503, 504];
@@ -97,7 +95,7 @@ function isTolerable(error: unknown): boolean {
   return error instanceof CloudError && (error.failure === 'network' || error.failure === 'transient');
 }
 
-async function poll(context: CloudContext, registration: Registration, operationId: string): Promise<HttpsResponse> {
+async function poll(context: CloudContext, registration: Registration, operationId: string): Promise<OperationAnswer> {
   const answer = await runOperation(context, {
     ...operationOf(registration, 'GET', `operations/${segment(operationId)}`),
     expected: [200, 202],
@@ -112,25 +110,28 @@ async function poll(context: CloudContext, registration: Registration, operation
 async function followUp(
   context: CloudContext,
   registration: Registration,
-  first: HttpsResponse,
+  first: OperationAnswer,
   operationId: string,
   deadline: number,
 ): Promise<Extract<RegistrationStep, { state: 'assigned' }>> {
-  let pause = retryAfterMs(first.headers['retry-after'], context.clock.now());
+  let pause = first.retryAfterMs;
   for (;;) {
     const wait = Math.max(1000, pause ?? POLL_PAUSE_MS);
     if (context.clock.now() + wait > deadline) {
-      throw new CloudError('transient', 'DPS did not assign the device in time; it is tried again later');
+      throw new CloudError('transient', 'DPS did not assign the device in time; it is tried again later', {
+        retryAfterMs: pause,
+      });
     }
     await context.clock.sleep(wait, registration.signal);
     pause = undefined;
     try {
       const answer = await poll(context, registration, operationId);
-      pause = retryAfterMs(answer.headers['retry-after'], context.clock.now());
+      pause = answer.retryAfterMs;
       const step = readStep(answer);
       if (step.state === 'assigned') return step;
     } catch (error) {
       if (!isTolerable(error)) throw error;
+      pause = (error as CloudError).retryAfterMs;
       context.log.warn(`could not poll DPS, it is tried again: ${(error as Error).message}`);
     }
   }

@@ -94,8 +94,21 @@ describe('requests to the hub', () => {
   it('refuses ids and hosts that would change the address, without a request', async () => {
     const cloud = createFakeCloud();
     await failed(hubOf(cloud).get('..'));
-    await failed(hubOf(cloud, { gatewayHost: 'hub1/x' }).list());
-    await failed(hubOf(cloud, { gatewayHost: '' }).list());
+    for (const id of ['', '.', '..']) await failed(hubOf(cloud, { deviceId: id }).list());
+    const hosts = [
+      '',
+      'hub1/x',
+      'hub1\\x',
+      'hub1#x',
+      'hub1?x',
+      'u:p@hub1',
+      '@hub1',
+      'hub\r\n1',
+      'hub\t1',
+      'hub 1',
+      'hub1:x',
+    ];
+    for (const gatewayHost of hosts) await failed(hubOf(cloud, { gatewayHost }).list());
     expect(cloud.seen).toEqual([]);
   });
 });

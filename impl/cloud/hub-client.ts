@@ -4,7 +4,15 @@ import type { HttpsResponse } from '../https/index.ts';
 import { CloudError, failureOfStatus } from './cloud-error.ts';
 import type { CloudContext } from './context.ts';
 import type { CloudCredential } from './credential.ts';
-import { errorOfAnswer, type Operation, parseJson, runOperation, segment, statusText } from './operation.ts';
+import {
+  errorOfAnswer,
+  type Operation,
+  type OperationAnswer,
+  parseJson,
+  runOperation,
+  segment,
+  statusText,
+} from './operation.ts';
 
 const API_VERSION = '2017-11-08-preview';
 const RETRY_STATUSES = [502, 503, 504];
@@ -43,7 +51,7 @@ export interface HubDevice {
 export interface HubClient {
   list(): Promise<HubModule[]>;
   get(moduleId: string): Promise<HubModule>;
-  /** Makes a module with keys of the hub's own; 409 where it exists. */
+  /** Makes a module with keys of the hub's own; `conflict` where it exists, `afterUnanswered` where it may be this call that made it. */
   create(moduleId: string): Promise<HubModule>;
   /** Sets the keys of an existing module. */
   update(moduleId: string, keys: ModuleKeys): Promise<HubModule>;
@@ -71,6 +79,8 @@ function readList(answer: HttpsResponse): HubModule[] {
   return value.map(toModule);
 }
 
+const isDeviceMissing = ({ body }: HttpsResponse): boolean => body.includes('DeviceNotFound');
+
 /** Makes a client for the modules of one device. */
 export function createHubClient(context: CloudContext, device: HubDevice): HubClient {
   const scope = { resource: `${device.hubName}/devices/${device.deviceId}`, keyName: undefined };
@@ -79,7 +89,7 @@ export function createHubClient(context: CloudContext, device: HubDevice): HubCl
     method: Operation['method'],
     moduleId: string | undefined,
     more: Pick<Operation, 'body' | 'ifMatch'>,
-  ): Promise<HttpsResponse> {
+  ): Promise<OperationAnswer> {
     const tail = moduleId === undefined ? '' : `/${segment(moduleId)}`;
     return runOperation(context, {
       method,
@@ -112,10 +122,12 @@ export function createHubClient(context: CloudContext, device: HubDevice): HubCl
       return readModule(await ask('PUT', moduleId, { body: JSON.stringify(body), ifMatch: '*' }));
     },
     async delete(moduleId) {
-      const { status } = await send('DELETE', moduleId, { ifMatch: '*' });
-      if (status === 204) return;
+      const answer = await send('DELETE', moduleId, { ifMatch: '*' });
+      const { status } = answer;
+      // An attempt whose answer was lost may have been the one that removed it.
+      if (status === 204 || (status === 404 && answer.afterUnanswered && !isDeviceMissing(answer))) return;
       const failure = status < 400 ? 'invalid-data' : failureOfStatus(status);
-      throw new CloudError(failure, `unexpected HTTP status code: ${statusText(status)}`, { status });
+      throw new CloudError(failure, `unexpected HTTP status code: ${statusText(status)}`, answer);
     },
   };
 }

@@ -1,4 +1,11 @@
-export { asksForReprovisioning, CloudError, type CloudFailure, meansOffline } from './cloud-error.ts';
+export { type ClockWatch, createClockWatch } from './clock-watch.ts';
+export {
+  asksForReprovisioning,
+  CloudError,
+  type CloudFailure,
+  doubtsCredential,
+  meansOffline,
+} from './cloud-error.ts';
 export type { CloudContext } from './context.ts';
 export type { CloudCredential } from './credential.ts';
 export { type Assignment, type DpsTpm, type Registration, registerDevice } from './dps-client.ts';

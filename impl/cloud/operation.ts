@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { HttpsError, type HttpsResponse } from '../https/index.ts';
+import { clockDifference, isWrong } from './clock-watch.ts';
 import { CloudError, failureOfExchange, failureOfStatus } from './cloud-error.ts';
 import type { CloudContext } from './context.ts';
 import type { CloudCredential } from './credential.ts';
@@ -32,7 +33,6 @@ export interface Operation {
 
 const CONNECT_TIMEOUT_MS = 30_000;
 const TOKEN_LIFETIME_SEC = 300;
-const CLOCK_DIFFERENCE_SEC = 120;
 
 /** `404 Not Found`, as the texts for callers have it. */
 export const statusText = (status: number): string => `${status} ${STATUS_CODES[status] ?? 'Unknown'}`;
@@ -46,16 +46,22 @@ export function segment(id: string): string {
   }
 }
 
+/** What no host has, and what the URL parser would read as something else, or silently drop (CR, LF, tab). */
+const NOT_OF_A_HOST = /[\s\p{Cc}\\/?#@]/u;
+
 /** Host as a request names it: the default port is left out. Throws for a text that is no host. */
 function addressOf(host: string): { origin: string; hostHeader: string } {
+  if (NOT_OF_A_HOST.test(host)) {
+    throw new CloudError(
+      'refused',
+      `${JSON.stringify(host)} is not a host name: write it without path, user and blanks`,
+    );
+  }
   let url: URL;
   try {
     url = new URL(`https://${host}`);
   } catch (cause) {
     throw new CloudError('refused', `"${host}" is not a host name`, { cause });
-  }
-  if (url.pathname !== '/' || url.search !== '' || url.username !== '') {
-    throw new CloudError('refused', `"${host}" is not a host name: write it without path and user`);
   }
   return { origin: `https://${url.host}`, hostHeader: url.host };
 }
@@ -98,11 +104,10 @@ async function attempt(context: CloudContext, operation: Operation): Promise<Htt
 }
 
 function hintAtClock(context: CloudContext, operation: Operation, answer: HttpsResponse): void {
-  const date = Date.parse(answer.headers['date'] ?? '');
-  const seconds = Math.round(Math.abs(context.clock.now() - date) / 1000);
-  if (Number.isNaN(date) || seconds <= CLOCK_DIFFERENCE_SEC) return;
+  const difference = clockDifference(answer.headers['date'], context.clock.now());
+  if (difference === undefined || !isWrong(difference)) return;
   context.log.warn(
-    `${operation.host} refused the token, and its clock differs from this device's by ${seconds} seconds; set the clock of this device`,
+    `${operation.host} refused the token, and its clock differs from this device's by ${Math.abs(difference)} seconds; set the clock of this device`,
   );
 }
 
@@ -120,6 +125,7 @@ type Outcome =
 async function tryOnce(context: CloudContext, operation: Operation): Promise<Outcome> {
   try {
     const answer = await attempt(context, operation);
+    context.clockWatch?.observe(operation.host, answer.headers['date']);
     return { answer, end: endOf(context, operation, answer) };
   } catch (cause) {
     if (cause instanceof CloudError) return { error: cause, end: undefined };
@@ -142,17 +148,27 @@ function tell(context: CloudContext, outcome: Outcome, number: number, retries: 
   }
 }
 
+/** The answer that ended an operation. */
+export interface OperationAnswer extends HttpsResponse {
+  /** `Retry-After` of the answer, milliseconds. */
+  readonly retryAfterMs: number | undefined;
+  /** Whether an earlier attempt ended without an answer of the service itself, so that it may have been carried out. */
+  readonly afterUnanswered: boolean;
+}
+
 /**
  * Runs an operation to its one answer, whatever its status, with retries and pauses (spec/cloud.md 1). Throws CloudError where
  * there is no answer, and `429: Too many requests` when throttled to the end.
  */
-export async function runOperation(context: CloudContext, operation: Operation): Promise<HttpsResponse> {
+export async function runOperation(context: CloudContext, operation: Operation): Promise<OperationAnswer> {
   const retries = operation.retries ?? context.retries;
+  let afterUnanswered = false;
   for (let number = 1; ; number++) {
     const outcome = await tryOnce(context, operation);
     const pause = outcome.end && pauseBeforeNext(outcome.end, number, retries, context.random);
     if (pause !== undefined) {
       tell(context, outcome, number, retries, pause);
+      afterUnanswered ||= outcome.end?.type !== 'throttled';
       await context.clock.sleep(pause, operation.signal ?? context.signal);
       continue;
     }
@@ -160,11 +176,12 @@ export async function runOperation(context: CloudContext, operation: Operation):
       if (outcome.end) tell(context, outcome, number, retries, 0);
       throw outcome.error;
     }
+    const wait = retryAfterMs(outcome.answer.headers['retry-after'], context.clock.now());
     if (outcome.end?.type === 'throttled') {
-      throw new CloudError('transient', '429: Too many requests', { status: 429 });
+      throw new CloudError('transient', '429: Too many requests', { status: 429, retryAfterMs: wait });
     }
     if (outcome.answer.status === 401) hintAtClock(context, operation, outcome.answer);
-    return outcome.answer;
+    return { ...outcome.answer, retryAfterMs: wait, afterUnanswered };
   }
 }
 
@@ -203,7 +220,7 @@ function reportsParentOutage(answer: HttpsResponse): boolean {
  * @param names members that may hold the text, in order of preference.
  */
 export function errorOfAnswer(
-  answer: HttpsResponse,
+  answer: OperationAnswer,
   expected: readonly number[],
   names: readonly string[],
 ): CloudError {
@@ -214,13 +231,12 @@ export function errorOfAnswer(
     });
   }
   const failure = reportsParentOutage(answer) ? 'network' : failureOfStatus(status);
-  if (answer.body.length === 0) return new CloudError(failure, `HTTP error ${statusText(status)}`, { status });
+  const fail = (text: string) => new CloudError(failure, text, answer);
+  if (answer.body.length === 0) return fail(`HTTP error ${statusText(status)}`);
   try {
-    const text = memberText(parseJson(answer), names);
-    if (text !== undefined) return new CloudError(failure, text, { status });
-    return new CloudError(failure, `HTTP error ${statusText(status)}`, { status });
+    return fail(memberText(parseJson(answer), names) ?? `HTTP error ${statusText(status)}`);
   } catch (error) {
     // The status decides the class even where the body cannot be read.
-    return new CloudError(failure, error instanceof Error ? error.message : 'unreadable answer', { status });
+    return fail(error instanceof Error ? error.message : 'unreadable answer');
   }
 }

@@ -64,10 +64,7 @@ function openTls(socket: Duplex, host: string, context: SecureContext, signal: A
 function askForTunnel(proxy: ProxySettings, carrier: Duplex, target: string, signal: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const headers = ['Host', target];
-    // The reference sends both (recorded); some proxies look at the first only.
-    if (proxy.authorization) {
-      headers.push('authorization', proxy.authorization, 'proxy-authorization', proxy.authorization);
-    }
+    if (proxy.authorization) headers.push('proxy-authorization', proxy.authorization);
     const asking = httpRequest({
       method: 'CONNECT',
       path: target,

@@ -38,11 +38,22 @@ const codeOf = (error: unknown): string =>
 const CREDENTIAL_ALERT =
   /ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_(REQUIRED|EXPIRED|REVOKED|UNKNOWN)|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)/;
 
+/** What OpenSSL said; a certificate that is out of date may be a clock that is wrong. */
+function verdictText(verifyError: unknown): string {
+  const text = String(verifyError);
+  const outOfDate = /NOT_YET_VALID|HAS_EXPIRED/.test(`${codeOf(verifyError)} ${text}`);
+  return outOfDate ? `${text}; the clock of this device says ${new Date().toISOString().slice(0, 19)}Z` : text;
+}
+
 /** The class of a failure before the TLS handshake was complete; `verifyError` is what OpenSSL said of the server's chain. */
 export function classifyConnectError(error: unknown, host: string, verifyError: unknown): HttpsError {
   if (error instanceof HttpsError) return error;
   if (verifyError) {
-    return new HttpsError('untrusted-server', `certificate of ${host} is not trusted: ${String(verifyError)}`, error);
+    return new HttpsError(
+      'untrusted-server',
+      `certificate of ${host} is not trusted: ${verdictText(verifyError)}`,
+      error,
+    );
   }
   if (CREDENTIAL_ALERT.test(codeOf(error))) {
     return new HttpsError('client-credential', `${host} refused the client certificate`, error);

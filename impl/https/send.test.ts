@@ -178,7 +178,7 @@ describe('proxy', () => {
     expect((await sendHttps(options(server, { proxy: settings }))).status).toBe(200);
     const target = `localhost:${server.port}`;
     expect(proxy.requests).toEqual([
-      `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\nauthorization: Basic dTpwLw==\r\nproxy-authorization: Basic dTpwLw==\r\n\r\n`,
+      `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\nproxy-authorization: Basic dTpwLw==\r\n\r\n`,
     ]);
     expect(server.requests[0]).toMatch(/^GET \/a\/b\?c=d HTTP/);
   });

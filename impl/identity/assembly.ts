@@ -1,11 +1,13 @@
-import type { CertdClient, KeydClient } from '../clients/index.ts';
+import type { CertdClient, KeydClient, KeyHandle } from '../clients/index.ts';
 import type { CloudContext } from '../cloud/index.ts';
 import type { ServiceApi } from '../ipc/index.ts';
 import type { Clock, Logger } from '../process/index.ts';
+import { openCreationJournal } from './creation-journal.ts';
 import type { Device } from './device.ts';
 import { createDeviceAuth } from './device-auth.ts';
 import { createDeviceRenewal, type DeviceRenewal } from './device-renewal.ts';
 import { autoRenewOf, createDeviceSource } from './device-source.ts';
+import { createMemo } from './memo.ts';
 import { createModuleCache } from './module-cache.ts';
 import { createModuleKeyring } from './module-keys.ts';
 import { createModules } from './modules.ts';
@@ -47,8 +49,19 @@ function renewalTimes(renewal: DeviceRenewal) {
   };
 }
 
+/** The daemon without its socket. */
+export interface Assembled {
+  readonly api: ServiceApi;
+  readonly provisioner: Provisioner;
+  /** Ends provisioning and writes what is not written yet. */
+  close(): Promise<void>;
+}
+
+/** How long a handle that keyd gave is given to further callers without asking again; a lost connection forgets all. */
+const HANDLE_MS = 1000;
+
 /** Puts the parts together; the home directory is made, nothing else happens yet. */
-export async function assemble(parts: IdentityParts): Promise<{ api: ServiceApi; provisioner: Provisioner }> {
+export async function assemble(parts: IdentityParts): Promise<Assembled> {
   const { settings, keyd, certd, tpmd, cloud, clock, log, random } = parts;
   const { homedir } = settings();
   const state = await openStateFiles(homedir, log).catch((cause) => {
@@ -56,8 +69,20 @@ export async function assemble(parts: IdentityParts): Promise<{ api: ServiceApi;
   });
   const renewal = createDeviceRenewal({ keyd, certd, log }, homedir, clock);
   const source = createDeviceSource({ keyd, certd, tpmd, state, log, cloud, renewal });
-  const cache = createModuleCache(homedir, log);
-  const modules = createModules({ hubFor: source.hubFor, cache, keyring: createModuleKeyring(keyd), log });
+  const creations = await openCreationJournal(homedir, log);
+  const cache = createModuleCache(homedir, log, clock);
+  const memo = createMemo<KeyHandle>(() => clock.now(), HANDLE_MS);
+  keyd.onDisconnect?.(() => memo.clear());
+  const modules = createModules({
+    hubFor: source.hubFor,
+    async refreshed(device) {
+      const now = await source.refreshed(device);
+      if (now) provisioner.adoptCredential(now);
+      return now;
+    },
+    ...{ cache, creations, log },
+    keyring: createModuleKeyring(keyd, memo),
+  });
   const provisioner = createProvisioner({
     settings,
     knownDevice: source.knownDevice,
@@ -65,11 +90,24 @@ export async function assemble(parts: IdentityParts): Promise<{ api: ServiceApi;
     renewedDevice: source.renewedDevice,
     ...renewalTimes(renewal),
     prepare: cache.prepare,
+    prove: source.prove,
     reconcile: (device, wanted) => reconcile({ modules, state, log }, device, wanted),
     clock,
     log,
     random,
   });
-  const deviceAuth = createDeviceAuth(keyd, clock, log);
-  return { api: createApi({ settings, provisioner, source, deviceAuth, modules, certd }), provisioner };
+  const deviceAuth = createDeviceAuth({ keyd, memo, clock, log });
+  const report = () => ({ ...provisioner.report(), clockAheadSeconds: cloud.clockWatch?.wrongBy() });
+  const api = createApi({
+    ...{ settings, provisioner, source, deviceAuth, modules, certd, report },
+    now: () => clock.now(),
+  });
+  return {
+    api,
+    provisioner,
+    async close() {
+      await provisioner.close();
+      await creations.close();
+    },
+  };
 }

@@ -1,12 +1,13 @@
-import type { KeydClient } from '../clients/index.ts';
+import type { KeydClient, KeyHandle } from '../clients/index.ts';
 import { type Clock, causeChain, type Logger } from '../process/index.ts';
 import type { Device } from './device.ts';
 import { keyClientFailed } from './failures.ts';
 import type { IdentityAuth } from './identity-shape.ts';
+import type { Memo } from './memo.ts';
 
 const PAUSE_MS = 5000;
 
-/** The `auth` of the device identity: its key is looked up in keyd at each call (spec/identity-service.md 5.3). */
+/** The `auth` of the device identity: its key is looked up in keyd, at most once a moment (spec/identity-service.md 5.3). */
 export interface DeviceAuth {
   /** Throws the 404 `Key client error`. */
   now(device: Device): Promise<IdentityAuth>;
@@ -18,13 +19,25 @@ export interface DeviceAuth {
   patiently(device: Device, signal: AbortSignal): Promise<IdentityAuth | undefined>;
 }
 
+/** What it works with; `memo` keeps the handles of callers who come often. */
+export interface DeviceAuthTools {
+  readonly keyd: KeydClient;
+  readonly memo: Memo<KeyHandle>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
 /** Makes it over a keyd. */
-export function createDeviceAuth(keyd: KeydClient, clock: Clock, log: Logger): DeviceAuth {
+export function createDeviceAuth({ keyd, memo, clock, log }: DeviceAuthTools): DeviceAuth {
   async function now({ credential }: Device): Promise<IdentityAuth> {
     if (credential.kind === 'tpm') return { type: 'tpm' };
     try {
-      if (credential.kind === 'sas') return { type: 'sas', keyHandle: await keyd.loadKey(credential.keyId) };
-      const keyHandle = await keyd.loadKeyPair(credential.keyPairId);
+      if (credential.kind === 'sas') {
+        const { keyId } = credential;
+        return { type: 'sas', keyHandle: await memo.get(`key ${keyId}`, () => keyd.loadKey(keyId)) };
+      }
+      const { keyPairId } = credential;
+      const keyHandle = await memo.get(`pair ${keyPairId}`, () => keyd.loadKeyPair(keyPairId));
       return { type: 'x509', keyHandle, certId: credential.certId };
     } catch (error) {
       throw keyClientFailed(error);

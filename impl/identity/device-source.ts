@@ -11,7 +11,7 @@ import { configuredRegistrationId, deviceSubject } from './common-name.ts';
 import type { Device, DeviceCredential } from './device.ts';
 import { type CredentialServices, commonNameOfChain, obtainDeviceCertificate } from './device-certificate.ts';
 import { type DeviceRenewal, type IssuedCredential, sameLeaf, type X509Credential } from './device-renewal.ts';
-import { dpsFailed } from './failures.ts';
+import { dpsFailed, hubFailed } from './failures.ts';
 import { loadPayload } from './payload.ts';
 import type { Attestation, Authentication, AutoRenew, Provisioning, Settings } from './settings.ts';
 import { provisioningDigest, type StateFiles } from './state-files.ts';
@@ -26,6 +26,13 @@ export interface DeviceSource {
   newDevice(settings: Settings, signal: AbortSignal): Promise<Device>;
   /** The device with a renewed certificate, or with one that somebody else stored meanwhile. Throws ServiceError. */
   renewedDevice(device: Device, settings: Settings, signal: AbortSignal): Promise<Device>;
+  /**
+   * The device with the certificate that certd has by now, where that is another one than the device has; undefined where it is not,
+   * or cannot be told. Never throws.
+   */
+  refreshed(device: Device): Promise<Device | undefined>;
+  /** Asks the hub for the modules of a device that is not in use yet. Throws ServiceError. */
+  prove(device: Device): Promise<void>;
   /** A client of the device's hub, with its credential at hand. Throws CloudError. */
   hubFor(device: Device): Promise<HubClient>;
   /** The registration id that DPS is or would be given. Throws the 500 where the certificate must tell it and cannot. */
@@ -167,7 +174,36 @@ export function createDeviceSource(tools: DeviceSourceTools): DeviceSource {
     }
   }
 
+  const hubFor = async (device: Device): Promise<HubClient> =>
+    createHubClient(tools.cloud, { ...device, credential: await cloudCredential(device.credential) });
+
+  async function storedInstead(used: X509Credential): Promise<X509Credential | undefined> {
+    const chain = await certd.get(used.certId);
+    if (sameLeaf(chain, used.chain)) return undefined;
+    await keyd.loadKeyPair(used.keyPairId);
+    return { ...used, chain };
+  }
+
   return {
+    async refreshed(device) {
+      if (device.credential.kind !== 'x509') return undefined;
+      try {
+        const credential = await storedInstead(device.credential);
+        if (!credential) return undefined;
+        log.warn(`Certificate ${credential.certId} has been replaced by somebody else; it is used from now on.`);
+        return { ...device, credential };
+      } catch {
+        // What made the caller doubt the credential is reported; that there is no other one is no news.
+        return undefined;
+      }
+    },
+    async prove(device) {
+      try {
+        await (await hubFor(device)).list();
+      } catch (error) {
+        throw hubFailed(error);
+      }
+    },
     async knownDevice({ provisioning }) {
       if (provisioning.source === 'manual') return manualDevice(provisioning);
       if (provisioning.source === 'none') return undefined;
@@ -186,8 +222,7 @@ export function createDeviceSource(tools: DeviceSourceTools): DeviceSource {
       const autoRenew = autoRenewOf(provisioning.attestation);
       return autoRenew ? renewX509(device, device.credential, provisioning, autoRenew, signal) : device;
     },
-    hubFor: async (device) =>
-      createHubClient(tools.cloud, { ...device, credential: await cloudCredential(device.credential) }),
+    hubFor,
     async registrationId(attestation) {
       const configured = configuredRegistrationId(attestation.registrationId);
       if (configured !== undefined) return configured;

@@ -25,6 +25,13 @@ export interface Device extends DevicePlace {
   readonly credential: DeviceCredential;
 }
 
+/** Whether two devices prove themselves with the same keys; certificates of one key pair id are the same credential. */
+export function sameCredential({ credential: a }: Device, { credential: b }: Device): boolean {
+  if (a.kind === 'sas') return b.kind === 'sas' && a.keyId === b.keyId;
+  if (a.kind === 'x509') return b.kind === 'x509' && a.keyPairId === b.keyPairId && a.certId === b.certId;
+  return b.kind === 'tpm';
+}
+
 /** Whether two descriptions mean the same device in the same hub through the same gateway. */
 export function samePlace(a: DevicePlace, b: DevicePlace): boolean {
   return a.hubName === b.hubName && a.gatewayHost === b.gatewayHost && a.deviceId === b.deviceId;

@@ -1,18 +1,27 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { HubModule } from '../cloud/index.ts';
 import { isUnfinishedWrite, objectFileName, removeFileDurable, writeFileDurable } from '../files/index.ts';
-import { causeChain, type Logger } from '../process/index.ts';
+import { type Clock, causeChain, type Logger } from '../process/index.ts';
 import type { DevicePlace } from './device.ts';
+import { createMemo } from './memo.ts';
 
 const Text = Type.Optional(Type.Union([Type.String(), Type.Null()]));
 const shape = Compile(
   Type.Object({ moduleId: Type.String(), deviceId: Type.String(), managedBy: Text, generationId: Text }),
 );
 const MODE = 0o644;
+/** How long a record that was read is answered from memory. */
+const KEEP_MS = 1000;
+
+/** Something the hub said, with when it last said so (Unix milliseconds). */
+export interface Kept<T> {
+  readonly value: T;
+  readonly confirmedAt: number;
+}
 
 /** What the hub last said about the modules of a device; never holds keys (spec/identity-service.md 6.2). */
 export interface ModuleCache {
@@ -23,9 +32,12 @@ export interface ModuleCache {
   /** Replaces everything by this list. A failure is a warning. */
   putAll(place: DevicePlace, modules: readonly HubModule[]): Promise<void>;
   remove(place: DevicePlace, moduleId: string): Promise<void>;
-  get(place: DevicePlace, moduleId: string): Promise<HubModule | undefined>;
-  /** Sorted by id; undefined when there is nothing to read. Unreadable entries are left out with a warning. */
-  list(place: DevicePlace): Promise<HubModule[] | undefined>;
+  get(place: DevicePlace, moduleId: string): Promise<Kept<HubModule> | undefined>;
+  /**
+   * Sorted by id, as old as its oldest record; undefined when there is nothing to read. Unreadable entries are left out with a
+   * warning.
+   */
+  list(place: DevicePlace): Promise<Kept<HubModule[]> | undefined>;
 }
 
 const hash = (text: string): string => createHash('sha256').update(text, 'utf8').digest('hex');
@@ -35,20 +47,23 @@ function fileText(module: HubModule): string {
   return JSON.stringify({ moduleId, managedBy, deviceId, generationId });
 }
 
-async function readEntry(path: string): Promise<HubModule> {
-  const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+async function readEntry(path: string): Promise<Kept<HubModule>> {
+  const [text, { mtimeMs }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
+  const value: unknown = JSON.parse(text);
   if (!shape.Check(value)) throw new Error('not a module');
   const { moduleId, deviceId } = value;
-  return {
+  const record = {
     moduleId,
     deviceId,
     managedBy: value.managedBy ?? undefined,
     generationId: value.generationId ?? undefined,
   };
+  return { value: record, confirmedAt: mtimeMs };
 }
 
-/** The cache below `homedir`. */
-export function createModuleCache(homedir: string, log: Logger): ModuleCache {
+/** The cache below `homedir`. The time of a file is when the hub last confirmed it. */
+export function createModuleCache(homedir: string, log: Logger, clock: Clock): ModuleCache {
+  const memo = createMemo<Kept<HubModule>>(() => clock.now(), KEEP_MS);
   const root = join(homedir, 'modules');
   const folderOf = ({ hubName, deviceId }: DevicePlace) => join(root, `${hash(hubName)}-${hash(deviceId)}`);
   const fileOf = (place: DevicePlace, moduleId: string) => join(folderOf(place), objectFileName(moduleId, ''));
@@ -62,33 +77,45 @@ export function createModuleCache(homedir: string, log: Logger): ModuleCache {
       () => false,
     );
     if (present) return;
+    memo.clear();
     await rm(root, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
   }
 
-  async function write(place: DevicePlace, module: HubModule): Promise<void> {
-    await mkdir(folderOf(place), { recursive: true });
-    await writeFileDurable(fileOf(place, module.moduleId), fileText(module), { mode: MODE });
+  const recall = (path: string) => memo.get(path, () => readEntry(path));
+
+  /** Writes the record where it says something new; where not, only notes that it was confirmed. */
+  async function store(place: DevicePlace, module: HubModule): Promise<void> {
+    const path = fileOf(place, module.moduleId);
+    const known = await recall(path).catch(() => undefined);
+    if (!known || fileText(known.value) !== fileText(module)) {
+      await mkdir(folderOf(place), { recursive: true });
+      await writeFileDurable(path, fileText(module), { mode: MODE });
+    }
+    const now = clock.now() / 1000;
+    await utimes(path, now, now);
+    memo.forget(path);
   }
 
   async function dropOthers(place: DevicePlace, modules: readonly HubModule[]): Promise<void> {
     const wanted = new Set(modules.map(({ moduleId }) => objectFileName(moduleId, '')));
     const folder = folderOf(place);
     for (const name of await readdir(folder)) {
-      if (!wanted.has(name) && !isUnfinishedWrite(name)) await removeFileDurable(join(folder, name));
+      if (wanted.has(name) || isUnfinishedWrite(name)) continue;
+      await removeFileDurable(join(folder, name));
+      memo.forget(join(folder, name));
     }
+    const now = clock.now() / 1000;
+    await utimes(folder, now, now);
   }
 
   return {
     prepare: (place) => prepare(place).catch(complain('make room')),
-    put: (place, module) => write(place, module).catch(complain(`store module "${module.moduleId}"`)),
+    put: (place, module) => store(place, module).catch(complain(`store module "${module.moduleId}"`)),
     async putAll(place, modules) {
       try {
         await prepare(place);
-        for (const module of modules) {
-          const known = await readEntry(fileOf(place, module.moduleId)).catch(() => undefined);
-          if (!known || fileText(known) !== fileText(module)) await write(place, module);
-        }
+        for (const module of modules) await store(place, module);
         await dropOthers(place, modules);
       } catch (error) {
         complain('store the modules')(error);
@@ -96,17 +123,21 @@ export function createModuleCache(homedir: string, log: Logger): ModuleCache {
     },
     async remove(place, moduleId) {
       await removeFileDurable(fileOf(place, moduleId)).catch(complain(`remove module "${moduleId}"`));
+      memo.forget(fileOf(place, moduleId));
     },
-    get: (place, moduleId) => readEntry(fileOf(place, moduleId)).catch(() => undefined),
+    get: (place, moduleId) => recall(fileOf(place, moduleId)).catch(() => undefined),
     async list(place) {
       const folder = folderOf(place);
       const names = await readdir(folder).catch(() => undefined);
       if (!names) return undefined;
-      const found: HubModule[] = [];
+      const found: Kept<HubModule>[] = [];
       for (const name of names.filter((entry) => !isUnfinishedWrite(entry))) {
-        await readEntry(join(folder, name)).then((module) => found.push(module), complain(`read ${name}`));
+        await readEntry(join(folder, name)).then((entry) => found.push(entry), complain(`read ${name}`));
       }
-      return found.sort((a, b) => Buffer.compare(Buffer.from(a.moduleId), Buffer.from(b.moduleId)));
+      const modules = found.map(({ value }) => value);
+      modules.sort((a, b) => Buffer.compare(Buffer.from(a.moduleId), Buffer.from(b.moduleId)));
+      const times = found.map(({ confirmedAt }) => confirmedAt);
+      return { value: modules, confirmedAt: Math.min((await stat(folder)).mtimeMs, ...times) };
     },
   };
 }

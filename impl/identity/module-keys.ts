@@ -1,6 +1,7 @@
 import type { KeydClient, KeyHandle } from '../clients/index.ts';
 import type { ModuleKeys } from '../cloud/index.ts';
 import { ClientError, internalError } from '../ipc/index.ts';
+import type { Memo } from './memo.ts';
 
 const MASTER_KEY_ID = 'aziot_identityd_master_id';
 
@@ -35,8 +36,8 @@ async function masterKey(keyd: KeydClient): Promise<KeyHandle> {
   }
 }
 
-/** Makes the keyring over a keyd. */
-export function createModuleKeyring(keyd: KeydClient): ModuleKeyring {
+/** Makes the keyring over a keyd; `memo` keeps the handles of callers who come often. */
+export function createModuleKeyring(keyd: KeydClient, memo: Memo<KeyHandle>): ModuleKeyring {
   async function derive(master: KeyHandle, module: KeyedModule, slot: Slot): Promise<KeyHandle> {
     return keyd.createDerivedKey(master, derivationData(module, slot));
   }
@@ -51,7 +52,10 @@ export function createModuleKeyring(keyd: KeydClient): ModuleKeyring {
     }
   };
   return {
-    handle: (module) => guarded(async () => derive(await masterKey(keyd), module, 'primary')),
+    handle: (module) =>
+      memo.get(JSON.stringify([module.moduleId, module.generationId]), () =>
+        guarded(async () => derive(await masterKey(keyd), module, 'primary')),
+      ),
     exported: (module) =>
       guarded(async () => {
         const master = await masterKey(keyd);

@@ -1,24 +1,34 @@
-import { CloudError, type HubClient, type HubModule, meansOffline } from '../cloud/index.ts';
+import { CloudError, doubtsCredential, type HubClient, type HubModule, meansOffline } from '../cloud/index.ts';
 import { ServiceError } from '../ipc/index.ts';
 import type { Logger } from '../process/index.ts';
+import type { CreationJournal } from './creation-journal.ts';
 import type { Device } from './device.ts';
 import { hubFailed } from './failures.ts';
 import { type AziotIdentity, moduleIdentity } from './identity-shape.ts';
-import type { ModuleCache } from './module-cache.ts';
+import type { Kept, ModuleCache } from './module-cache.ts';
 import type { KeyedModule, ModuleKeyring } from './module-keys.ts';
 
 /** What module operations work with. */
 export interface ModuleTools {
   readonly hubFor: (device: Device) => Promise<HubClient>;
+  /** The device with the credential that is stored by now, where that is another one than it has. Never throws. */
+  readonly refreshed: (device: Device) => Promise<Device | undefined>;
+  readonly creations: CreationJournal;
   readonly cache: ModuleCache;
   readonly keyring: ModuleKeyring;
   readonly log: Logger;
 }
 
+/** An answer, and when the hub last said so (Unix milliseconds) where it comes from the cache. */
+export interface Told<T> {
+  readonly value: T;
+  readonly keptSince: number | undefined;
+}
+
 /** The modules of a device in the hub (spec/identity-service.md 5.2, 6). Calls throw ServiceError. */
 export interface Modules {
-  get(device: Device, moduleId: string, preference: 'hub-first' | 'cache-first'): Promise<AziotIdentity>;
-  list(device: Device, preference: 'hub-first' | 'cache-first'): Promise<AziotIdentity[]>;
+  get(device: Device, moduleId: string, preference: 'hub-first' | 'cache-first'): Promise<Told<AziotIdentity>>;
+  list(device: Device, preference: 'hub-first' | 'cache-first'): Promise<Told<AziotIdentity[]>>;
   create(device: Device, moduleId: string): Promise<AziotIdentity>;
   update(device: Device, moduleId: string): Promise<AziotIdentity>;
   remove(device: Device, moduleId: string): Promise<void>;
@@ -37,15 +47,36 @@ function isModuleMissing(error: unknown): boolean {
   return error instanceof CloudError && error.failure === 'not-found' && !error.message.includes('DeviceNotFound');
 }
 
+const fresh = <T>(value: T): Told<T> => ({ value, keptSince: undefined });
+const kept = <T>({ value, confirmedAt }: Kept<T>): Told<T> => ({ value, keptSince: confirmedAt });
+
+/** Whether a failed creation surely made nothing, so that a later 409 is not about it. */
+function madeNothing(error: unknown): boolean {
+  if (!(error instanceof CloudError) || error.afterUnanswered) return false;
+  return error.failure !== 'network' && error.failure !== 'transient' && error.failure !== 'invalid-data';
+}
+
+const isConflict = (error: unknown): error is CloudError => error instanceof CloudError && error.failure === 'conflict';
+
 /** Makes the operations. Modules whose creation was cut off are finished when they are asked for again. */
-export function createModules({ hubFor, cache, keyring, log }: ModuleTools): Modules {
-  const halfMade = new Set<string>();
+export function createModules({ hubFor, refreshed, creations, cache, keyring, log }: ModuleTools): Modules {
   const nameOf = (device: Device, moduleId: string) => JSON.stringify([device.hubName, device.deviceId, moduleId]);
 
-  /** Runs an exchange with the hub; its failures become the 404. */
-  async function asking<T>(device: Device, work: (hub: HubClient) => Promise<T>): Promise<T> {
+  /** Runs an exchange with the hub; once more where the device's certificate turns out to have been replaced meanwhile. */
+  async function withHub<T>(device: Device, work: (hub: HubClient) => Promise<T>): Promise<T> {
     try {
       return await work(await hubFor(device));
+    } catch (error) {
+      const now = doubtsCredential(error) ? await refreshed(device) : undefined;
+      if (!now) throw error;
+      return work(await hubFor(now));
+    }
+  }
+
+  /** The same; its failures become the 404. */
+  async function asking<T>(device: Device, work: (hub: HubClient) => Promise<T>): Promise<T> {
+    try {
+      return await withHub(device, work);
     } catch (error) {
       throw hubFailed(error);
     }
@@ -62,76 +93,85 @@ export function createModules({ hubFor, cache, keyring, log }: ModuleTools): Mod
     return withHandle(device, updated);
   }
 
-  async function read(device: Device, moduleId: string): Promise<HubModule> {
+  async function read(device: Device, moduleId: string): Promise<Told<HubModule>> {
     try {
-      const module = await (await hubFor(device)).get(moduleId);
+      const module = await withHub(device, (hub) => hub.get(moduleId));
       await cache.put(device, module);
-      return module;
+      return fresh(module);
     } catch (error) {
       if (isModuleMissing(error)) {
         await cache.remove(device, moduleId);
         throw new ServiceError('hub-failed', { reasons: [`module ${moduleId} not found`], cause: error });
       }
-      const kept = meansOffline(error) ? await cache.get(device, moduleId) : undefined;
-      if (!kept) throw hubFailed(error);
+      const last = meansOffline(error) ? await cache.get(device, moduleId) : undefined;
+      if (!last) throw hubFailed(error);
       log.warn(`The hub cannot be asked about module "${moduleId}"; using what it said last.`);
-      return kept;
+      return kept(last);
     }
   }
 
   async function listFromHub(device: Device): Promise<HubModule[]> {
-    const modules = await (await hubFor(device)).list();
+    const modules = await withHub(device, (hub) => hub.list());
     await cache.putAll(device, modules);
     return modules;
   }
 
-  async function listAll(device: Device): Promise<HubModule[]> {
+  async function listAll(device: Device): Promise<Told<HubModule[]>> {
     try {
-      return await listFromHub(device);
+      return fresh(await listFromHub(device));
     } catch (error) {
-      const kept = meansOffline(error) ? await cache.list(device) : undefined;
-      if (!kept) throw hubFailed(error);
+      const last = meansOffline(error) ? await cache.list(device) : undefined;
+      if (!last) throw hubFailed(error);
       log.warn('The hub cannot be asked for its modules; using what it said last.');
-      return kept;
+      return kept(last);
     }
   }
 
+  /** The first half of a creation: a module with keys of the hub's own, or the one that an earlier try left like that. */
   async function beginCreation(device: Device, hub: HubClient, moduleId: string): Promise<HubModule> {
     const name = nameOf(device, moduleId);
+    const begunBefore = creations.has(name);
+    // A module that was there before is nobody's half-made one, whatever happens to this request.
+    const existed = !begunBefore && (await cache.get(device, moduleId)) !== undefined;
+    if (!existed) await creations.begin(name);
     try {
-      const module = await hub.create(moduleId);
-      halfMade.add(name);
-      return module;
+      return await hub.create(moduleId);
     } catch (error) {
-      const ours = halfMade.has(name) && error instanceof CloudError && error.failure === 'conflict';
-      if (!ours) throw error;
-      return hub.get(moduleId);
+      if (isConflict(error) && !existed && (begunBefore || error.afterUnanswered)) return hub.get(moduleId);
+      if (!begunBefore && madeNothing(error)) creations.end(name);
+      throw error;
     }
+  }
+
+  async function create(device: Device, hub: HubClient, moduleId: string): Promise<AziotIdentity> {
+    const module = await beginCreation(device, hub, moduleId);
+    await creations.begin(nameOf(device, moduleId));
+    const identity = await assertKeys(device, hub, module);
+    creations.end(nameOf(device, moduleId));
+    return identity;
   }
 
   return {
     async get(device, moduleId, preference) {
       const cached = preference === 'cache-first' ? await cache.get(device, moduleId) : undefined;
-      return withHandle(device, cached ?? (await read(device, moduleId)));
+      const { value, keptSince } = cached ? kept(cached) : await read(device, moduleId);
+      return { value: await withHandle(device, value), keptSince };
     },
     async list(device, preference) {
       const cached = preference === 'cache-first' ? await cache.list(device) : undefined;
-      return (cached ?? (await listAll(device))).map((module) => moduleIdentity(device, module, undefined));
+      const { value, keptSince } = cached ? kept(cached) : await listAll(device);
+      return { value: value.map((module) => moduleIdentity(device, module, undefined)), keptSince };
     },
-    create: (device, moduleId) =>
-      asking(device, async (hub) => {
-        const identity = await assertKeys(device, hub, await beginCreation(device, hub, moduleId));
-        halfMade.delete(nameOf(device, moduleId));
-        return identity;
-      }),
+    create: (device, moduleId) => asking(device, (hub) => create(device, hub, moduleId)),
     update: (device, moduleId) => asking(device, async (hub) => assertKeys(device, hub, await hub.get(moduleId))),
     async remove(device, moduleId) {
       try {
-        await (await hubFor(device)).delete(moduleId);
+        await withHub(device, (hub) => hub.delete(moduleId));
       } catch (error) {
         if (isModuleMissing(error)) await cache.remove(device, moduleId);
         throw hubFailed(error);
       }
+      creations.end(nameOf(device, moduleId));
       await cache.remove(device, moduleId);
     },
     async listFromHub(device) {

@@ -1,7 +1,8 @@
 import { asksForReprovisioning, meansOffline } from '../cloud/index.ts';
 import { type Clock, causeChain, type Logger } from '../process/index.ts';
-import type { Device } from './device.ts';
+import { type Device, sameCredential, samePlace } from './device.ts';
 import { cloudFailureOf, deviceNotFound } from './failures.ts';
+import type { ProvisioningReport } from './provisioning-report.ts';
 import {
   accessIn,
   type DeviceUse,
@@ -32,6 +33,8 @@ export interface ProvisioningTools {
   /** Called before a device is used, for its place in the cache. */
   readonly prepare: (device: Device) => Promise<void>;
   readonly reconcile: (device: Device, settings: Settings) => Promise<void>;
+  /** Asks the hub as this device, which is not in use yet. Throws ServiceError where the hub does not answer or refuses. */
+  readonly prove: (device: Device) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
@@ -42,6 +45,9 @@ export interface Provisioner {
   /** Starts the first attempt; never rejects, tries again for ever. */
   start(): void;
   state(): ProvisioningState;
+  report(): Omit<ProvisioningReport, 'clockAheadSeconds'>;
+  /** Another certificate of the same device, which somebody stored meanwhile, is used from now on. */
+  adoptCredential(device: Device): void;
   /** The device, at once or after a wait; throws `device identity not found`, or the signal's reason. */
   deviceFor(use: DeviceUse, signal: AbortSignal): Promise<Device>;
   /** E9: joins or starts an attempt; throws what it failed with. */
@@ -74,9 +80,16 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
   /** Whether the modules of the present device are known to be in line with the present settings. */
   let inLine = false;
   let renewAt: number | undefined;
+  let since = clock.now();
+  let retryAt: number | undefined;
+  let lastError: ProvisioningReport['lastError'];
+  /** What the service asked to wait for when the last attempt failed, milliseconds. */
+  let askedPause: number | undefined;
 
   function move(event: ProvisioningEvent): void {
+    const { phase } = state;
     state = nextState(state, event);
+    if (state.phase !== phase) since = clock.now();
     for (const listener of [...listeners]) listener();
   }
 
@@ -98,10 +111,18 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
     log.info('Identity reconciliation complete.');
   }
 
+  /** DPS has proven the devices that it names; one that the configuration names anew has to be known to its hub first. */
+  async function proveChange(device: Device, { provisioning }: Settings): Promise<void> {
+    const former = deviceOf(state);
+    if (!former || provisioning.source !== 'manual') return;
+    if (!samePlace(former, device) || !sameCredential(former, device)) await tools.prove(device);
+  }
+
   /** Registers anew and reconciles once more; the former device stays until the new one is there. */
   async function startOver(reason: Reason, settings: Settings): Promise<void> {
     log.info(`Provisioning starting. Reason: ${reason}`);
     const device = await tools.newDevice(settings, stop.signal);
+    await proveChange(device, settings);
     await adopt(device);
     log.info('Provisioning complete.');
     await reconcileNow(reason, settings);
@@ -149,6 +170,8 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
   function tell(error: unknown): void {
     const failure = cloudFailureOf(error);
     const text = causeChain(failure ?? error).join(': ');
+    lastError = { message: text, at: clock.now() };
+    askedPause = failure?.retryAfterMs;
     if (!deviceOf(state)) log.error(`Failed to provision with IoT Hub, and no valid device backup was found: ${text}`);
     else if (meansOffline(failure)) {
       log.warn(`Network not available for Identity reconciliation. ${MEANWHILE} (${text})`);
@@ -166,6 +189,8 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
     move({ type: 'attempt-started' });
     try {
       await attempt(job.reason);
+      lastError = undefined;
+      askedPause = undefined;
       job.done.resolve();
       return 'done';
     } catch (error) {
@@ -188,8 +213,8 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
     return job;
   }
 
-  /** Sleeps until something is asked for, a retry is due at `retryAt`, or the certificate is to be renewed. */
-  async function waitForWork(retryAt: number | undefined): Promise<void> {
+  /** Sleeps until something is asked for, a retry is due, or the certificate is to be renewed. */
+  async function waitForWork(): Promise<void> {
     while (queue.length === 0 && !stop.signal.aborted) {
       const due = Math.min(retryAt ?? Number.POSITIVE_INFINITY, renewAt ?? Number.POSITIVE_INFINITY);
       if (due <= clock.now()) {
@@ -208,7 +233,9 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
 
   /** The next job; `failures` attempts in a row have failed. Undefined when the service stops. */
   async function nextJob(failures: number): Promise<Job | undefined> {
-    await waitForWork(failures > 0 ? clock.now() + pauseAfter(failures, tools.random()) : undefined);
+    retryAt = failures > 0 ? clock.now() + pauseAfter(failures, tools.random(), askedPause) : undefined;
+    await waitForWork();
+    retryAt = undefined;
     running = stop.signal.aborted ? undefined : queue.shift();
     return running;
   }
@@ -232,6 +259,14 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
       work = run();
     },
     state: () => state,
+    report: () => ({ state: state.phase, since, lastError, nextAttempt: retryAt, nextRenewal: renewAt }),
+    adoptCredential(device) {
+      const present = deviceOf(state);
+      if (!present || !samePlace(present, device)) return;
+      move({ type: 'device-set', device });
+      renewAt = tools.nextRenewal(device, tools.settings());
+      poke.abort();
+    },
     deviceFor: (use, signal) =>
       new Promise((resolve, reject) => {
         const finish = () => {

@@ -24,11 +24,11 @@ export type ProvisioningEvent =
   | { readonly type: 'device-dropped' }
   | { readonly type: 'attempt-ended' };
 
-type Phase = ProvisioningState['phase'];
+export type Phase = ProvisioningState['phase'];
 type Next = Phase | 'same';
 
-/** The phase after each event; `same` where the event changes nothing. */
-const TABLE: Readonly<Record<Phase, Readonly<Record<ProvisioningEvent['type'], Next>>>> = {
+/** The phase after each event; `same` where the event changes nothing. docs/identity.md draws these edges. */
+export const TRANSITIONS: Readonly<Record<Phase, Readonly<Record<ProvisioningEvent['type'], Next>>>> = {
   unused: {
     'attempt-started': 'same',
     'device-set': 'provisioned',
@@ -74,7 +74,7 @@ export function deviceOf(state: ProvisioningState): Device | undefined {
 
 /** The one transition function. */
 export function nextState(state: ProvisioningState, event: ProvisioningEvent): ProvisioningState {
-  const next = TABLE[state.phase][event.type];
+  const next = TRANSITIONS[state.phase][event.type];
   const phase = next === 'same' ? state.phase : next;
   if (phase !== 'first-reconciliation' && phase !== 'provisioned') return { phase };
   const device = event.type === 'device-set' ? event.device : deviceOf(state);
@@ -101,14 +101,17 @@ export const accessIn = (state: ProvisioningState, use: DeviceUse): Access => AC
 
 const FIRST_PAUSE_MS = 5000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
+const LONGEST_ASKED_MS = 24 * 60 * 60_000;
 
 /**
- * The pause before another attempt: 5 s, doubled up to 5 min, give or take a fifth.
+ * The pause before another attempt: 5 s, doubled up to 5 min, give or take a fifth; longer where the service asked for more by
+ * `Retry-After`, up to a day.
  *
- * @param failures attempts that failed in a row, from 1; @param random in [0, 1).
+ * @param failures attempts that failed in a row, from 1; @param random in [0, 1); @param askedMs milliseconds.
  */
-export function pauseAfter(failures: number, random: number): number {
+export function pauseAfter(failures: number, random: number, askedMs = 0): number {
   const base = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10));
   const jittered = base * (0.8 + 0.4 * random);
-  return Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, Math.round(jittered)));
+  const own = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, Math.round(jittered)));
+  return Math.max(own, Math.min(askedMs, LONGEST_ASKED_MS));
 }

@@ -246,15 +246,37 @@ describe('reprovisioning', () => {
     expect(await world.read('device_info')).toContain('device_id = "Dev-02"');
   });
 
-  it('IS-058: a failing hub answers the caller, the device stays', async () => {
-    const world = await makeWorld();
+  it('a manual device that the hub does not know or cannot be asked about does not replace the one that works', async () => {
+    for (const answer of [{ status: 401, body: { Message: 'who' } }, { fails: 'not-connected' }] as const) {
+      const world = await makeWorld({ principals: modules('m1') });
+      const daemon = await world.start();
+      await daemon.logs(READY);
+      const before = await Promise.all(['device_info', 'prev_state'].map((name) => world.read(name)));
+      if (world.settings.provisioning.source !== 'manual') throw new Error('fixture');
+      const { provisioning } = world.settings;
+      world.settings = { ...world.settings, provisioning: { ...provisioning, deviceId: 'Dev-99' } };
+      world.cloud.script = (line) => (line.includes('/Dev-99/') ? answer : undefined);
+      expect((await daemon.call(0, ...REPROVISION)).status).toBe(404);
+      expect((await daemon.call(0, ...DEVICE)).body.spec.deviceId).toBe('Dev-01');
+      expect(await Promise.all(['device_info', 'prev_state'].map((name) => world.read(name)))).toEqual(before);
+      world.cloud.script = () => ({ fails: 'not-connected' });
+      expect((await daemon.call(4001, 'GET', '/identities/identity')).body.spec.moduleId).toBe('m1');
+      world.settings = { ...world.settings, provisioning };
+    }
+  });
+
+  it('IS-058: a failing hub answers the caller, the device, its files and its cache stay', async () => {
+    const world = await makeWorld({ principals: modules('m1') });
     const daemon = await world.start();
     await daemon.logs(READY);
+    const before = await world.read('device_info');
     world.cloud.script = () => ({ fails: 'not-connected' });
     expect((await daemon.call(0, ...REPROVISION)).body.message).toBe(
       'Hub client error\ncaused by: exchange not-connected',
     );
     expect((await daemon.call(0, ...DEVICE)).status).toBe(200);
+    expect(await world.read('device_info')).toBe(before);
+    expect((await daemon.call(4001, 'GET', '/identities/identity')).status).toBe(200);
   });
 
   it('joins the running attempt while there is no device', async () => {

@@ -16,10 +16,11 @@ import type { DeviceSource } from './device-source.ts';
 import { deviceIdentity } from './identity-shape.ts';
 import { issueLocalIdentity } from './local-identity.ts';
 import { moduleIdFault } from './module-id.ts';
-import type { Modules } from './modules.ts';
+import type { Modules, Told } from './modules.ts';
 import { loadPayload } from './payload.ts';
 import { identifyCaller, isAllowed, ownIdentity, type Right } from './principals.ts';
 import type { Provisioner } from './provisioner.ts';
+import { type ProvisioningReport, reportJson } from './provisioning-report.ts';
 import type { LocalPurpose, Settings } from './settings.ts';
 
 /** What the endpoints work with. */
@@ -30,6 +31,9 @@ export interface ApiTools {
   readonly deviceAuth: DeviceAuth;
   readonly modules: Modules;
   readonly certd: CertdClient;
+  readonly report: () => ProvisioningReport;
+  /** Unix milliseconds. */
+  readonly now: () => number;
 }
 
 const VERSIONS = ['2020-09-01', '2021-12-01', '2022-08-01'];
@@ -67,7 +71,14 @@ function checkModuleId(moduleId: string): string {
 
 /** The endpoints of identityd (spec/identity-service.md 4). */
 export function createApi(tools: ApiTools): ServiceApi {
-  const { settings, provisioner, source, deviceAuth, modules, certd } = tools;
+  const { settings, provisioner, source, deviceAuth, modules, certd, report, now } = tools;
+
+  /** An answer that did not come from the hub just now says how old it is, in seconds (RFC 9111 5.1). */
+  function told<T>({ value, keptSince }: Told<T>, body: (value: T) => unknown = (same) => same): Reply {
+    if (keptSince === undefined) return ok(body(value));
+    const age = Math.max(0, Math.floor((now() - keptSince) / 1000));
+    return { status: 200, body: body(value), headers: { age: String(age) } };
+  }
 
   function authorise(call: Call<unknown>, right: Right): void {
     if (!isAllowed(identifyCaller(call.uid, settings().principals), right)) throw new ServiceError('unauthorized');
@@ -80,7 +91,7 @@ export function createApi(tools: ApiTools): ServiceApi {
     const own = ownIdentity(identifyCaller(call.uid, settings().principals));
     const device = await provisioner.deviceFor('modules', call.signal);
     if (own.kind === 'device') return ok(deviceIdentity(device, await deviceAuth.now(device)));
-    return ok(await modules.get(device, checkModuleId(own.moduleId), preference()));
+    return told(await modules.get(device, checkModuleId(own.moduleId), preference()));
   }
 
   async function getDevice(call: Call<unknown>): Promise<Reply> {
@@ -92,21 +103,27 @@ export function createApi(tools: ApiTools): ServiceApi {
     }
   }
 
-  async function getProvisioning(): Promise<Reply> {
+  /** The documented members, which clients compare as a whole; with `status=true` one member more. */
+  async function getProvisioning(call: Call<undefined>): Promise<Reply> {
+    const known = await provisioningInfo();
+    return ok(call.query.get('status') === 'true' ? { ...known, status: reportJson(report()) } : known);
+  }
+
+  async function provisioningInfo() {
     const { provisioning } = settings();
-    if (provisioning.source === 'none') return ok({ source: 'none' });
-    if (provisioning.source === 'manual') return ok({ source: 'manual', auth: provisioning.authentication.method });
+    if (provisioning.source === 'none') return { source: 'none' };
+    if (provisioning.source === 'manual') return { source: 'manual', auth: provisioning.authentication.method };
     const { attestation, endpoint, scopeId: scope_id, payloadUri } = provisioning;
     const registration_id = await source.registrationId(attestation);
     const payload = (await loadPayload(payloadUri)) ?? null;
-    return ok({ source: 'dps', auth: attestation.method, endpoint, scope_id, registration_id, payload });
+    return { source: 'dps', auth: attestation.method, endpoint, scope_id, registration_id, payload };
   }
 
   async function list(call: Call<undefined>): Promise<Reply> {
     authorise(call, { type: 'manage' });
     needAziot(queryType(call));
     const device = await provisioner.deviceFor('modules', call.signal);
-    return ok({ identities: await modules.list(device, preference()) });
+    return told(await modules.list(device, preference()), (identities) => ({ identities }));
   }
 
   async function localIdentity(moduleId: string, purpose: LocalPurpose): Promise<Reply> {
@@ -143,7 +160,7 @@ export function createApi(tools: ApiTools): ServiceApi {
     }
     needAziot(type);
     const device = await provisioner.deviceFor('modules', call.signal);
-    return ok(await modules.get(device, checkModuleId(moduleId), preference()));
+    return told(await modules.get(device, checkModuleId(moduleId), preference()));
   }
 
   async function updateModule(call: Call<undefined>): Promise<Reply> {

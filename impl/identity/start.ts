@@ -1,5 +1,5 @@
 import { createCertdClient, createKeydClient } from '../clients/index.ts';
-import type { CloudContext } from '../cloud/index.ts';
+import { type CloudContext, createClockWatch } from '../cloud/index.ts';
 import { type ConfigPaths, configPaths, type Endpoints, watchConfig } from '../config/index.ts';
 import { loadTrust, proxyFrom, sendHttps } from '../https/index.ts';
 import { serve } from '../ipc/index.ts';
@@ -40,6 +40,7 @@ function cloudContext(
     retries: settings.cloudRetries,
     keydSocketPath: endpoints.keyd,
     signal,
+    clockWatch: createClockWatch(clock, log),
   };
 }
 
@@ -88,7 +89,7 @@ export const startIdentityd: StartDaemon = async (context) => {
   const tpmd = createTpmdClient(endpoints.tpmd);
   const cloud = cloudContext(context, settings, endpoints, stopping.signal);
   const parts = { settings: () => settings, keyd, certd, tpmd, cloud, clock, log, random: Math.random };
-  const { api, provisioner } = await assemble(parts);
+  const { api, provisioner, close } = await assemble(parts);
   const server = await serve({ api, socketPath: endpoints.identityd, maxRequests: settings.maxRequests, env, log });
   provisioner.start();
   const watch = followSettings(context, paths, (changed) => {
@@ -101,7 +102,7 @@ export const startIdentityd: StartDaemon = async (context) => {
       watch.close();
       stopping.abort(new Error('the service stops'));
       await Promise.all([keyd.close(), certd.close(), tpmd.close()]);
-      await provisioner.close();
+      await close();
       await server.close();
     },
   };

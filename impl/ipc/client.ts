@@ -48,6 +48,8 @@ export class ClientError extends Error {
 export interface UnixClient {
   /** Parsed body of a 2xx answer; undefined for 204. Throws {@link ClientError}. */
   request(request: ClientRequest): Promise<unknown>;
+  /** Called whenever a connection has ended, for whatever reason: what was learnt over it may no longer hold. */
+  onDisconnect(listener: () => void): void;
   close(): Promise<void>;
 }
 
@@ -153,6 +155,7 @@ export function createUnixClient(options: {
         }
       }
     },
+    onDisconnect: (listener) => void pool.on('disconnect', () => listener()),
     close: () => pool.destroy(),
   };
 }

@@ -11,7 +11,9 @@ export interface RegisteredModule {
 }
 
 /** What a scripted answer is: a status with a body, or a failed exchange. */
-export type Scripted = { readonly status: number; readonly body?: unknown } | { readonly fails: HttpsErrorKind };
+export type Scripted =
+  | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly fails: HttpsErrorKind };
 
 /** DPS and a hub in memory; tokens of the hub are verified with the device's key. */
 export interface FakeCloud {
@@ -28,9 +30,9 @@ export interface FakeCloud {
   add(moduleId: string): RegisteredModule;
 }
 
-function response(status: number, body?: unknown): HttpsResponse {
+function response(status: number, body?: unknown, more: Readonly<Record<string, string>> = {}): HttpsResponse {
   const text = body === undefined ? '' : JSON.stringify(body);
-  const headers = text === '' ? {} : { 'content-type': 'application/json' };
+  const headers = { ...(text === '' ? {} : { 'content-type': 'application/json' }), ...more };
   return { status, headers, body: Buffer.from(text), tls: { protocol: 'TLSv1.3' } };
 }
 
@@ -104,7 +106,7 @@ export function createFakeCloud(deviceKey: Buffer): FakeCloud {
       fake.bodies.push(options.body === undefined ? undefined : String(options.body));
       const scripted = fake.script?.(line);
       if (scripted && 'fails' in scripted) throw new HttpsError(scripted.fails, `exchange ${scripted.fails}`);
-      if (scripted) return response(scripted.status, scripted.body);
+      if (scripted) return response(scripted.status, scripted.body, scripted.headers);
       return pathname.startsWith('/devices/') ? hub(options, pathname) : dps(options, pathname);
     },
   };

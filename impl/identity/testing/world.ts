@@ -19,6 +19,8 @@ export interface Answer {
   readonly status: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
   readonly body: any;
+  /** Present where the handler added some. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** identityd without its socket, among doubles, on a clock that moves by itself. */
@@ -144,13 +146,13 @@ export async function createWorld(over: Partial<Settings> = {}): Promise<World> 
         keydSocketPath: '/nowhere/keyd.sock',
       };
       const tpmd = { keys: NO_TPM, importKey: NO_TPM, sign: NO_TPM, close: async () => undefined };
-      const { api, provisioner } = await assemble({
+      const { api, provisioner, close } = await assemble({
         settings: () => world.settings,
         ...{ keyd, certd, tpmd, clock, log, cloud: context },
         random: () => 0,
       });
       provisioner.start();
-      stops.push(() => provisioner.close());
+      stops.push(close);
 
       async function dispatch(
         signal: AbortSignal,
@@ -189,7 +191,9 @@ export async function createWorld(over: Partial<Settings> = {}): Promise<World> 
       ): Promise<Answer> {
         try {
           const reply = await dispatch(signal, uid, method, target, body);
-          return { status: reply.status, body: 'body' in reply ? JSON.parse(JSON.stringify(reply.body)) : undefined };
+          const told = 'body' in reply ? JSON.parse(JSON.stringify(reply.body)) : undefined;
+          const headers = 'body' in reply ? reply.headers : undefined;
+          return { status: reply.status, body: told, ...(headers ? { headers } : {}) };
         } catch (error) {
           if (error instanceof ServiceError) return { status: error.status, body: { message: error.message } };
           throw error;
@@ -210,7 +214,7 @@ export async function createWorld(over: Partial<Settings> = {}): Promise<World> 
             look();
           }),
         reconcileSoon: () => provisioner.reconcileSoon(),
-        stop: () => provisioner.close(),
+        stop: close,
       };
     },
     read: (name) => readFile(join(homedir, name), 'utf8').catch(() => undefined),
