@@ -1,6 +1,7 @@
 import { decodeBase64, type Method, plain, type Reply, type Route, type ServiceApi, withBody } from '../ipc/index.ts';
 import { CREATE_KEY, CREATE_PAIR, DECRYPT, DERIVE, ENCRYPT, KEY_HANDLE, MOVE, SIGN } from './bodies.ts';
 import { eventTurn } from './event-turn.ts';
+import type { KeyListing } from './key-listing.ts';
 import type { KeyUse } from './key-place.ts';
 import { type KeyService, pairParameter } from './key-service.ts';
 
@@ -133,6 +134,15 @@ function use(keys: KeyService): Route[] {
   ];
 }
 
+/** What keyd holds, for operators; ours, the reference has no such path. */
+function listing(list: KeyListing): Route {
+  return {
+    path: /^\/keys$/,
+    since: '2021-05-01',
+    methods: { GET: plain(async ({ uid, query }) => ({ status: 200, body: await list.list(uid, query) })) },
+  };
+}
+
 /** Lets file events that came before the request be heard before its keys are read; see FileCache. */
 function afterTurn(method: Method): Method {
   return {
@@ -144,14 +154,14 @@ function afterTurn(method: Method): Method {
   };
 }
 
-/** keyd's HTTP API; every path is served in both versions, as the reference does (spec/keys-service.md 3.5). */
-export function keydApi(keys: KeyService): ServiceApi {
-  const routes = [...creation(keys), byId(keys), ...derivation(keys), ...use(keys)];
+/** keyd's HTTP API; every path of the reference is served in both versions, as the reference does (spec/keys-service.md 3.5). */
+export function keydApi(keys: KeyService, list: KeyListing): ServiceApi {
+  const routes = [...creation(keys), byId(keys), ...derivation(keys), ...use(keys), listing(list)];
   return {
     name: 'keyd',
     versions: ['2020-09-01', '2021-05-01'],
-    routes: routes.map(({ path, methods }) => ({
-      path,
+    routes: routes.map(({ methods, ...route }) => ({
+      ...route,
       methods: Object.fromEntries(Object.entries(methods).map(([verb, method]) => [verb, afterTurn(method)])),
     })),
     closeAfterNoContent: true,

@@ -70,6 +70,25 @@ describe('authorisation', () => {
   });
 });
 
+describe("identityd's master key", () => {
+  const id = 'aziot_identityd_master_id';
+  const ask = (uid: number) => world.post('/key', { keyId: id, usage: 'derive' }, { uid });
+
+  it('is for root and a principal that names it, not for one with a wildcard', async () => {
+    await started(`[[principal]]\nuid = 4002\nkeys = ["*"]\n[[principal]]\nuid = 4003\nkeys = ["${id}"]`);
+    expect(await ask(4002)).toEqual(unauthorized(id, 4002));
+    expect([(await ask(4003)).status, (await ask(0)).status]).toEqual([200, 200]);
+    expect(await world.post(`/keypair/${id}`, { from: 'test1' }, { uid: 4002 })).toEqual(unauthorized(id, 4002));
+    expect(world.lines.join('')).toMatch(/<4>.*principal 4002 .*does not count/);
+  });
+
+  it('a wildcard counts as long as nobody names it, with a warning', async () => {
+    await started('[[principal]]\nuid = 4002\nkeys = ["*"]');
+    expect((await ask(4002)).status).toBe(200);
+    expect(world.lines.join('')).toMatch(/<4>.*principal 4002 .*name that id/);
+  });
+});
+
 describe('handles over restarts', () => {
   it('KS-061: they end with the handle-validation key only', async () => {
     await started();

@@ -1,11 +1,12 @@
 import { createSecretKey, hash, type KeyObject, randomBytes } from 'node:crypto';
+import { ServiceError } from '../ipc/index.ts';
 import { type HandleMac, hmacSha256, type KeyRef, mintHandle, NONCE_BYTES, openHandle } from './key-handle.ts';
 import { HANDLE_VALIDATION_KEY } from './key-id.ts';
 import type { KeyPlaces } from './key-places.ts';
 import type { SymmetricKeys } from './symmetric-keys.ts';
 
 const IN_MEMORY_BYTES = 32;
-/** How long a handle is believed that was verified with a key in a token, and how many handles are. */
+/** After how long a key in a token is asked again about a handle, and how many handles are believed. */
 const BELIEVED_MS = 30_000;
 const MOST_BELIEVED = 4096;
 
@@ -17,13 +18,13 @@ interface Believed {
   /** What the handle-validation key was, see {@link SymmetricKeys.mark}; undefined where only the time counts. */
   readonly mark: object | undefined;
   /** On the clock of `performance.now()`. */
-  readonly until: number;
+  until: number;
 }
 
 /**
  * Mints and opens handles with the handle-validation key, which is made on demand like any other key. Where nothing but preloaded keys
  * has a place, the key lives in memory and handles end with the process (stricter than the reference, which then mints nothing).
- * A verified handle is believed as long as the key is unchanged; for a key in a token, which cannot tell, for a short time.
+ * A verified handle is believed as long as the key is unchanged; a key in a token, which cannot tell, is asked again after a while.
  */
 export class Handles {
   readonly #mac: HandleMac;
@@ -55,11 +56,22 @@ export class Handles {
     const name = nameOf(handle);
     const known = this.#believed.get(name);
     const mark = await this.#mark();
-    if (known && known.mark === mark && (mark !== undefined || known.until > performance.now())) return known.ref;
+    if (known && known.mark === mark) {
+      if (mark === undefined && known.until <= performance.now()) this.#confirm(handle, name, known);
+      return known.ref;
+    }
     const ref = await openHandle(handle, this.#mac);
     // the key that verified it is the one from before, unless it was replaced meanwhile
     if (mark === (await this.#mark())) this.#believe(name, ref, mark);
     return ref;
+  }
+
+  /** Asks the token again beside the request, so that a token that hangs does not hold up a handle that was good before. */
+  #confirm(handle: string, name: string, known: Believed): void {
+    known.until = performance.now() + BELIEVED_MS;
+    openHandle(handle, this.#mac).catch((error: unknown) => {
+      if (error instanceof ServiceError) this.#believed.delete(name);
+    });
   }
 
   #mark(): object | undefined | Promise<object | undefined> {

@@ -3,6 +3,9 @@ import { invalidParameter } from '../ipc/index.ts';
 /** The key that signs handles: an internal id that no caller may use (spec/keys-service.md 4 and 5.3). */
 export const HANDLE_VALIDATION_KEY = 'handle-validation-key';
 
+/** identityd's own key, from which it derives those of modules: for root and for principals that name it. */
+export const MASTER_ID = 'aziot_identityd_master_id';
+
 /** Longest id in UTF-8 bytes; a bound of ours, since ids also become labels of token objects. */
 const LONGEST_ID_BYTES = 1024;
 /** ASCII letters and digits that fit into a file name of 255 bytes beside `-`, 64 digits and `.key`. */

@@ -13,7 +13,7 @@ const MOST_REMEMBERED = 1024;
 
 /** Where the keys of an id may live, in the order in which they are looked for (spec/keys-service.md 6.1). */
 export class KeyPlaces {
-  readonly #settings: KeydSettings;
+  #settings: KeydSettings;
   readonly #parts: { readonly cache: FileCache; readonly now: () => number };
   readonly #host: TokenHost | undefined;
   readonly #remembered = new Map<string, readonly (FilePlace | TokenPlace)[]>();
@@ -26,6 +26,12 @@ export class KeyPlaces {
     this.#settings = settings;
     this.#parts = parts;
     this.#host = parts.host;
+  }
+
+  /** The same places with other PINs. */
+  useSettings(settings: KeydSettings): void {
+    this.#settings = settings;
+    this.#remembered.clear();
   }
 
   /** Places of a symmetric key; never empty. Throws the 400 where there is none. */

@@ -4,6 +4,7 @@ import { checkIv, openAead, sealAead } from './aead.ts';
 import type { Handles } from './handles.ts';
 import { hmacSha256, type KeyRef } from './key-handle.ts';
 import { checkKeyId, HANDLE_VALIDATION_KEY, nulFault } from './key-id.ts';
+import type { KeyIndex } from './key-index.ts';
 import type { KeyPairs } from './key-pairs.ts';
 import { type AeadInput, type KeyUse, type PairMechanism, type PairParts, unsuitable } from './key-place.ts';
 import { preferredAlgorithms } from './pair-algorithms.ts';
@@ -23,6 +24,7 @@ export class KeyService {
   readonly #keys: SymmetricKeys;
   readonly #pairs: KeyPairs;
   readonly #principals: () => Principals;
+  readonly #index: KeyIndex;
 
   /** @param parts.principals the ones in force at the time of a call. */
   constructor(parts: {
@@ -30,11 +32,13 @@ export class KeyService {
     readonly keys: SymmetricKeys;
     readonly pairs: KeyPairs;
     readonly principals: () => Principals;
+    readonly index: KeyIndex;
   }) {
     this.#handles = parts.handles;
     this.#keys = parts.keys;
     this.#pairs = parts.pairs;
     this.#principals = parts.principals;
+    this.#index = parts.index;
   }
 
   /** Loads or makes a symmetric key, or stores `bytes` as it; answers a handle. */
@@ -42,19 +46,20 @@ export class KeyService {
     this.#authorize(uid, id, 'id');
     if (bytes) await this.#keys.import(id, use, bytes);
     else await this.#keys.create(id, use);
-    return this.#handles.mint({ kind: 'Key', id });
+    return this.#mint({ kind: 'Key', id });
   }
 
   async loadKey(uid: Uid, id: string): Promise<string> {
     this.#authorize(uid, id, 'id');
     await this.#keys.load(id);
-    return this.#handles.mint({ kind: 'Key', id });
+    return this.#mint({ kind: 'Key', id });
   }
 
   async deleteKey(uid: Uid, handle: string): Promise<void> {
     const ref = await this.#open(uid, handle);
     if (ref.kind !== 'Key') throw invalidParameter('handle', 'handle is not for a key');
     await this.#keys.delete(ref.id);
+    this.#index.forget(ref.id);
   }
 
   /** Loads or makes a key pair; answers a handle. `preferred` as in {@link preferredAlgorithms}. */
@@ -63,17 +68,19 @@ export class KeyService {
     const nul = nulFault(preferred ?? '');
     if (nul !== undefined) throw invalidParameter('preferred_algorithms', nul);
     await this.#pairs.create(id, preferredAlgorithms(preferred));
-    return this.#handles.mint({ kind: 'KeyPair', id });
+    return this.#mint({ kind: 'KeyPair', id });
   }
 
   async loadPair(uid: Uid, id: string): Promise<string> {
     this.#authorize(uid, id, 'id');
     await this.#pairs.load(id);
-    return this.#handles.mint({ kind: 'KeyPair', id });
+    return this.#mint({ kind: 'KeyPair', id });
   }
 
   async deletePair(uid: Uid, handle: string): Promise<void> {
-    await this.#pairs.delete((await this.#pairRef(uid, handle)).id);
+    const { id } = await this.#pairRef(uid, handle);
+    await this.#pairs.delete(id);
+    this.#index.forget(id);
   }
 
   /** @param type `keypair`; `key`, which has a path of the same shape, cannot be moved. */
@@ -85,6 +92,8 @@ export class KeyService {
     checkKeyId(from, 'from');
     checkKeyId(to, 'to');
     await this.#pairs.move(from, to);
+    this.#index.forget(from);
+    this.#index.note(to);
   }
 
   async pairParts(uid: Uid, handle: string): Promise<PairParts> {
@@ -109,14 +118,17 @@ export class KeyService {
     const ref = await this.#open(uid, handle);
     if ((algorithm === 'ECDSA') !== (ref.kind === 'KeyPair')) throw wrongMechanism();
     if (ref.kind === 'Derived') return hmacSha256(await this.#derivedKey(uid, ref), input);
-    return ref.kind === 'KeyPair' ? this.#pairs.sign(ref.id, 'ECDSA', input) : this.#keys.hmac(ref.id, input);
+    return this.#noted(
+      ref.id,
+      ref.kind === 'KeyPair' ? this.#pairs.sign(ref.id, 'ECDSA', input) : this.#keys.hmac(ref.id, input),
+    );
   }
 
   /** The bare RSA private-key operation. */
   async encryptRsa(uid: Uid, handle: string, padding: Exclude<PairMechanism, 'ECDSA'>, block: Buffer): Promise<Buffer> {
     const ref = await this.#open(uid, handle);
     if (ref.kind !== 'KeyPair') throw wrongMechanism();
-    return this.#pairs.sign(ref.id, padding, block);
+    return this.#noted(ref.id, this.#pairs.sign(ref.id, padding, block));
   }
 
   /** There is no RSA decryption: the handle is checked, then the mechanism refused. */
@@ -128,13 +140,13 @@ export class KeyService {
   async seal(uid: Uid, handle: string, input: AeadInput, plaintext: Buffer): Promise<Buffer> {
     const ref = await this.#aeadRef(uid, handle, input);
     if (ref.kind === 'Derived') return sealAead(await this.#derivedKey(uid, ref), input, plaintext);
-    return this.#keys.seal(ref.id, input, plaintext);
+    return this.#noted(ref.id, this.#keys.seal(ref.id, input, plaintext));
   }
 
   async open(uid: Uid, handle: string, input: AeadInput, ciphertext: Buffer): Promise<Buffer> {
     const ref = await this.#aeadRef(uid, handle, input);
     if (ref.kind === 'Derived') return openAead(await this.#derivedKey(uid, ref), input, ciphertext);
-    return this.#keys.open(ref.id, input, ciphertext);
+    return this.#noted(ref.id, this.#keys.open(ref.id, input, ciphertext));
   }
 
   async #aeadRef(uid: Uid, handle: string, input: AeadInput): Promise<KeyRef & { kind: 'Key' | 'Derived' }> {
@@ -158,7 +170,19 @@ export class KeyService {
   }
 
   async #derivedBytes(uid: Uid, { base, data }: DerivedRef): Promise<Buffer> {
-    return this.#keys.hmac((await this.#baseRef(uid, base)).id, data);
+    const { id } = await this.#baseRef(uid, base);
+    return this.#noted(id, this.#keys.hmac(id, data));
+  }
+
+  /** The answer of a use of this key, which counts where it succeeds. */
+  async #noted<T>(id: string, use: Promise<T>): Promise<T> {
+    const answer = await use;
+    this.#index.note(id);
+    return answer;
+  }
+
+  #mint(ref: PlainRef): Promise<string> {
+    return this.#noted(ref.id, this.#handles.mint(ref));
   }
 
   async #derivedKey(uid: Uid, ref: DerivedRef): Promise<KeyObject> {

@@ -4,12 +4,25 @@ import { type Pkcs11Uri, parsePkcs11Uri } from './pkcs11-uri.ts';
 import { type PreloadedPlace, parsePreloadedUri } from './preloaded-uri.ts';
 import type { Principal } from './principals.ts';
 
-/** Configuration of keyd (spec/keys-service.md 2.2). */
+/** The other services wait 30 s for keyd. */
+const DEFAULT_DEADLINE_SECONDS = 20;
+const LONGEST_DEADLINE_SECONDS = 600;
+
+/** What happens to a symmetric key that the token cannot hold: a file takes it, or the request fails. */
+export type TokenFallback = 'file' | 'refuse';
+
+/** Configuration of keyd (spec/keys-service.md 2.2). `[pkcs11]` is ours; the reference does not look at it. */
 export const KEYD_SCHEMA = Type.Object({
   max_requests: MAX_REQUESTS,
   aziot_keys: Type.Optional(Type.Record(Type.String(), Type.String())),
   preloaded_keys: Type.Optional(Type.Record(Type.String(), Type.String())),
   principal: Type.Optional(Type.Array(Type.Object({ uid: UID, keys: Type.Array(Type.String()) }))),
+  pkcs11: Type.Optional(
+    Type.Object({
+      fallback: Type.Optional(Type.Union([Type.Literal('file'), Type.Literal('refuse')])),
+      deadline_seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: LONGEST_DEADLINE_SECONDS })),
+    }),
+  ),
   endpoints: ENDPOINTS,
 });
 
@@ -21,6 +34,9 @@ export interface KeydSettings {
   readonly modulePath: string | undefined;
   /** Token in which new keys are made. */
   readonly baseSlot: Pkcs11Uri | undefined;
+  readonly fallback: TokenFallback;
+  /** Milliseconds that a call of the PKCS#11 module may take. */
+  readonly deadlineMs: number;
   readonly preloaded: ReadonlyMap<string, PreloadedPlace>;
   readonly principals: readonly Principal[];
 }
@@ -69,6 +85,8 @@ export function readSettings(value: Static<typeof KEYD_SCHEMA>): KeydSettings {
     modulePath: parameters['pkcs11_lib_path'],
     baseSlot:
       baseSlot === undefined ? undefined : within('key "aziot_keys.pkcs11_base_slot"', () => parsePkcs11Uri(baseSlot)),
+    fallback: value.pkcs11?.fallback ?? 'file',
+    deadlineMs: (value.pkcs11?.deadline_seconds ?? DEFAULT_DEADLINE_SECONDS) * 1000,
     preloaded,
     principals: value.principal ?? [],
   };

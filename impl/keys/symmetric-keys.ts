@@ -1,18 +1,15 @@
 import type { Logger } from '../process/index.ts';
+import type { Counters } from './counters.ts';
 import type { KeyLocks } from './key-locks.ts';
 import { type AeadInput, type KeyPlace, type KeyUse, unsuitable } from './key-place.ts';
 import type { KeyPlaces } from './key-places.ts';
+import { PlaceMemory } from './place-memory.ts';
+import type { TokenFallback } from './settings.ts';
 
-/** The first answer of the places of a key, in their order; undefined where it is in none of them. */
-export async function firstOf<T>(
-  places: readonly KeyPlace[],
-  ask: (place: KeyPlace) => Promise<T | undefined>,
-): Promise<T | undefined> {
-  for (const place of places) {
-    const answer = await ask(place);
-    if (answer !== undefined) return answer;
-  }
-  return undefined;
+/** The event counters and the choice that a fallback needs. */
+interface FallbackRules {
+  readonly choice: TokenFallback;
+  readonly counters: Counters;
 }
 
 /** Symmetric keys by id, wherever they live (spec/keys-service.md 6.2). Ids have been checked and authorised. */
@@ -20,25 +17,27 @@ export class SymmetricKeys {
   readonly #places: KeyPlaces;
   readonly #locks: KeyLocks;
   readonly #log: Logger;
+  readonly #fallback: FallbackRules;
+  readonly #memory = new PlaceMemory((place) => place.hasKey());
 
-  constructor(places: KeyPlaces, locks: KeyLocks, log: Logger) {
+  constructor(places: KeyPlaces, locks: KeyLocks, log: Logger, fallback: FallbackRules) {
     this.#places = places;
     this.#locks = locks;
     this.#log = log;
+    this.#fallback = fallback;
   }
 
   /** Whether the key is there; an empty file is not. */
   async exists(id: string): Promise<boolean> {
     await this.#locks.settled(id);
-    return this.#isIn(this.#places.ofKey(id));
+    return this.#isIn(id, this.#places.ofKey(id));
   }
 
   /** Throws the 400 where the key is nowhere; an empty file is a fault. */
   async load(id: string): Promise<void> {
     await this.#locks.settled(id);
     const places = this.#places.ofKey(id);
-    const found = await firstOf(places, async (place) => ((await place.hasKey()) ? true : undefined));
-    if (found) return;
+    if (await this.#isIn(id, places)) return;
     // tells an empty file (a fault) from no file
     for (const place of places) if (place.kind === 'file') await place.hmac(Buffer.alloc(0));
     throw unsuitable(`key "${id}" does not exist`);
@@ -57,7 +56,7 @@ export class SymmetricKeys {
   create(id: string, use: KeyUse): Promise<void> {
     return this.#locks.hold([id], async () => {
       const places = this.#places.ofKey(id);
-      if (await this.#isIn(places)) return;
+      if (await this.#isIn(id, places)) return;
       await this.#put(id, places, (place) => place.makeKey(use));
     });
   }
@@ -70,6 +69,7 @@ export class SymmetricKeys {
   /** Removes the key from every place; one that is not there is fine. */
   delete(id: string): Promise<void> {
     return this.#locks.hold([id], async () => {
+      this.#memory.forget(id);
       for (const place of this.#places.ofKey(id)) await place.deleteKey();
     });
   }
@@ -83,7 +83,7 @@ export class SymmetricKeys {
   async hmacOrMake(id: string, message: Buffer): Promise<Buffer> {
     await this.#locks.settled(id);
     try {
-      const mac = await firstOf(this.#places.ofKey(id), (place) => place.hmac(message));
+      const mac = await this.#memory.firstOf(id, this.#places.ofKey(id), (place) => place.hmac(message));
       if (mac) return mac;
     } catch (error) {
       if (await this.exists(id)) throw error;
@@ -104,25 +104,40 @@ export class SymmetricKeys {
 
   async #use(id: string, ask: (place: KeyPlace) => Promise<Buffer | undefined>): Promise<Buffer> {
     await this.#locks.settled(id);
-    const answer = await firstOf(this.#places.ofKey(id), ask);
+    const answer = await this.#memory.firstOf(id, this.#places.ofKey(id), ask);
     if (answer === undefined) throw unsuitable(`key "${id}" does not exist`);
     return answer;
   }
 
-  async #isIn(places: readonly KeyPlace[]): Promise<boolean> {
-    return (await firstOf(places, async (place) => ((await place.hasKey()) ? true : undefined))) !== undefined;
+  async #isIn(id: string, places: readonly KeyPlace[]): Promise<boolean> {
+    const found = await this.#memory.firstOf(id, places, async (place) => ((await place.hasKey()) ? true : undefined));
+    return found !== undefined;
   }
 
+  /** What an earlier place holds goes only when a later one has the key: cut off in between, the old key is still there. */
   async #put(
     id: string,
     places: readonly KeyPlace[],
     put: (place: KeyPlace) => Promise<'made' | 'unsupported'>,
   ): Promise<void> {
+    this.#memory.forget(id);
     for (const [index, place] of places.entries()) {
+      if (index > 0) this.#permitFallback(id);
       if ((await put(place)) === 'unsupported') continue;
-      if (index > 0) this.#log.warn(`the token cannot hold key "${id}"; it lives in a ${place.kind} now`);
+      if (index === 0) return;
+      this.#fallback.counters.add('token_fallbacks');
+      this.#log.warn(`the token cannot hold key "${id}"; it lives in a ${place.kind} now`);
+      for (const earlier of places.slice(0, index)) await earlier.deleteKey();
       return;
     }
     throw new Error(`no place could take key "${id}": the token lacks the mechanism and no homedir_path is set`);
+  }
+
+  #permitFallback(id: string): void {
+    if (this.#fallback.choice === 'file') return;
+    this.#fallback.counters.add('token_fallbacks_refused');
+    throw new Error(
+      `the token cannot hold key "${id}", and pkcs11.fallback is "refuse"; give it a place in [preloaded_keys], or set fallback = "file"`,
+    );
   }
 }

@@ -3,25 +3,32 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../process/index.ts';
+import { Counters } from './counters.ts';
 import { FileCache } from './file-cache.ts';
 import { KeyLocks } from './key-locks.ts';
 import { KeyPlaces } from './key-places.ts';
-import { readSettings } from './settings.ts';
+import { readSettings, type TokenFallback } from './settings.ts';
 import { SymmetricKeys } from './symmetric-keys.ts';
 import type { TokenHost } from './token/index.ts';
 
 let folder: string;
 let lines: string[];
 let asked: string[];
+let counters: Counters;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'fallback-'));
   lines = [];
   asked = [];
+  counters = new Counters();
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Keys over a token that holds nothing and answers `outcome` to every attempt to make a secret key. */
-function keysOver(outcome: 'unsupported' | 'failed', parameters: Record<string, string> = { homedir_path: folder }) {
+function keysOver(
+  outcome: 'unsupported' | 'failed',
+  parameters: Record<string, string> = { homedir_path: folder },
+  choice: TokenFallback = 'file',
+) {
   const settings = readSettings({
     aziot_keys: { pkcs11_lib_path: '/module.so', pkcs11_base_slot: 'pkcs11:token=t', ...parameters },
   });
@@ -35,7 +42,10 @@ function keysOver(outcome: 'unsupported' | 'failed', parameters: Record<string, 
   } as unknown as TokenHost;
   const now = () => Date.now();
   const log = createLogger({ target: 't', filter: undefined, write: (line) => lines.push(line), now });
-  return new SymmetricKeys(new KeyPlaces(settings, { cache: new FileCache(now), now, host }), new KeyLocks(), log);
+  return new SymmetricKeys(new KeyPlaces(settings, { cache: new FileCache(now), now, host }), new KeyLocks(), log, {
+    choice,
+    counters,
+  });
 }
 
 describe('a token that cannot hold symmetric keys', () => {
@@ -46,6 +56,34 @@ describe('a token that cannot hold symmetric keys', () => {
     expect(readdirSync(join(folder, 'keys'))).toHaveLength(2);
     expect(await keys.hmac('a', Buffer.from('x'))).toHaveLength(32);
     expect(lines.filter((line) => line.startsWith('<4>') && line.includes('cannot hold key'))).toHaveLength(2);
+    expect(counters.of('token_fallbacks')).toBe(2);
+  });
+
+  it('the older key of the token goes only when the file is there', async () => {
+    await keysOver('unsupported').import('a', 'aes', Buffer.alloc(32, 1));
+    expect(asked).toEqual(['make-secret', 'delete-secret']);
+  });
+
+  it('fallback = "refuse": the request fails, no file is made, what the token holds is kept', async () => {
+    const keys = keysOver('unsupported', { homedir_path: folder }, 'refuse');
+    await expect(keys.create('a', 'hmac')).rejects.toThrow(
+      'the token cannot hold key "a", and pkcs11.fallback is "refuse"',
+    );
+    await expect(keys.import('a', 'aes', Buffer.alloc(32))).rejects.toThrow('pkcs11.fallback is "refuse"');
+    expect(readdirSync(folder)).toEqual([]);
+    expect(asked).not.toContain('delete-secret');
+    expect(counters.of('token_fallbacks_refused')).toBe(2);
+  });
+
+  it('a key that was found in the file is not looked for in the token before each use', async () => {
+    const keys = keysOver('unsupported');
+    await keys.create('a', 'hmac');
+    await keys.hmac('a', Buffer.from('x'));
+    asked.length = 0;
+    await keys.hmac('a', Buffer.from('x'));
+    expect(asked).toEqual([]);
+    await keys.delete('a');
+    await expect(keys.hmac('a', Buffer.from('x'))).rejects.toThrow('a parameter has an invalid value');
   });
 
   it('any other failure is no reason to use a file', async () => {

@@ -10,6 +10,7 @@ export const CK = {
   sessionSerialWrite: 2 | 4,
   osLocking: 2,
   tokenInitialized: 0x400,
+  state: { readOnlyUser: 1, readWriteUser: 3 },
   class: { publicKey: 2, privateKey: 3, secretKey: 4 },
   keyType: { rsa: 0, ec: 3, genericSecret: 0x10, aes: 0x1f },
   mechanism: {
@@ -56,6 +57,8 @@ const CODE = {
   encryptedDataLength: 0x41,
   aeadDecryptFailed: 0x42,
   userAlreadyLoggedIn: 0x100,
+  bufferTooSmall: 0x150,
+  notInitialized: 0x190,
   alreadyInitialized: 0x191,
 } as const;
 
@@ -79,6 +82,8 @@ const is =
 
 export const isAlreadyInitialized = is(CODE.alreadyInitialized);
 export const isAlreadyLoggedIn = is(CODE.userAlreadyLoggedIn);
+export const isBufferTooSmall = is(CODE.bufferTooSmall);
+export const isNotInitialized = is(CODE.notInitialized);
 export const isUnsupported = is(CODE.functionNotSupported, CODE.mechanismInvalid);
 /** What modules answer to a ciphertext whose tag does not fit. */
 export const isNotAuthentic = is(

@@ -1,6 +1,15 @@
 import { causeChain } from '../../process/index.ts';
-import type { Cryptoki } from './cryptoki.ts';
-import type { HostAnswer, HostRequest, HostSetup, TokenAddress, TokenOutcome, TokenTask } from './messages.ts';
+import { type Cryptoki, isNotInitialized } from './cryptoki.ts';
+import { listObjects } from './listing.ts';
+import type {
+  ForgetPins,
+  HostAnswer,
+  HostRequest,
+  HostSetup,
+  TokenAddress,
+  TokenOutcome,
+  TokenTask,
+} from './messages.ts';
 import { findSlot, loadModule } from './module.ts';
 import { deletePair, makePair, movePair, pairOf, sign } from './pairs.ts';
 import { deleteSecret, hasSecret, hmac, makeSecret, openSealed, seal } from './secrets.ts';
@@ -53,8 +62,29 @@ function forget(address: TokenAddress): void {
   found.delete(addressName(address));
 }
 
-async function perform(session: TokenSession, task: Exclude<TokenTask, { task: 'open' }>): Promise<TokenOutcome> {
+type SessionTask = Exclude<TokenTask, { task: 'open' }>;
+
+/** Tasks that go wrong without a word where private objects cannot be seen. */
+const NEEDS_LOGIN: ReadonlySet<TokenTask['task']> = new Set([
+  'list',
+  'make-secret',
+  'delete-secret',
+  'make-pair',
+  'delete-pair',
+  'move-pair',
+]);
+
+async function performLoggedIn(session: TokenSession, task: SessionTask): Promise<TokenOutcome> {
+  if (NEEDS_LOGIN.has(task.task)) session.confirmLogin();
+  const outcome = await perform(session, task);
+  if (outcome.outcome === 'missing') session.confirmLogin();
+  return outcome;
+}
+
+async function perform(session: TokenSession, task: SessionTask): Promise<TokenOutcome> {
   switch (task.task) {
+    case 'list':
+      return listObjects(session);
     case 'has-secret':
       return hasSecret(session, task.label);
     case 'make-secret':
@@ -80,23 +110,47 @@ async function perform(session: TokenSession, task: Exclude<TokenTask, { task: '
   }
 }
 
-async function run({ address, task }: HostRequest): Promise<TokenOutcome> {
+async function attempt({ address, task }: HostRequest): Promise<TokenOutcome> {
+  const slot = await slotOf(address);
+  if (task.task === 'open') {
+    await slot.probe();
+    return { outcome: 'done' };
+  }
+  return slot.use(address.pin, (session) => performLoggedIn(session, task));
+}
+
+/** A module that was finalised behind our back is initialised again, once. */
+async function attemptTwice(request: HostRequest): Promise<TokenOutcome> {
+  const before = module;
   try {
-    const slot = await slotOf(address);
-    if (task.task === 'open') {
-      await slot.probe();
-      return { outcome: 'done' };
-    }
-    return await slot.use(address.pin, (session) => perform(session, task));
+    return await attempt(request);
   } catch (error) {
-    forget(address);
+    if (!isNotInitialized(error)) throw error;
+  }
+  if (module === before) {
+    module = undefined;
+    slots.clear();
+    found.clear();
+  }
+  return attempt(request);
+}
+
+async function run(request: HostRequest): Promise<TokenOutcome> {
+  try {
+    return await attemptTwice(request);
+  } catch (error) {
+    forget(request.address);
     return { outcome: 'failed', reason: causeChain(error).join(': '), pinRefused: error instanceof PinRefused };
   }
 }
 
-process.on('message', (message: HostSetup | HostRequest) => {
+process.on('message', (message: HostSetup | HostRequest | ForgetPins) => {
   if ('modulePath' in message) {
     modulePath = message.modulePath;
+    return;
+  }
+  if ('forgetPins' in message) {
+    for (const slot of slots.values()) slot.forgetRefusedPin();
     return;
   }
   void run(message).then((result) => {

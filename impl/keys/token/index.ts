@@ -1,2 +1,2 @@
-export type { TokenAddress } from './messages.ts';
+export { type TokenAddress, type TokenObject, type TokenOutcome, type TokenTask, tokenName } from './messages.ts';
 export { TokenHost } from './token-host.ts';

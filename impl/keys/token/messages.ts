@@ -7,14 +7,30 @@ export interface TokenAddress {
   readonly pin: string | undefined;
 }
 
+/** A token in the words of the log. */
+export function tokenName(slot: TokenAddress['slot']): string {
+  return 'id' in slot ? `slot ${slot.id}` : `token "${slot.label}"`;
+}
+
 /** Public half of a key pair in a token. Integers are big-endian without leading zeros. */
 export type TokenPair =
   | { readonly algorithm: 'ECDSA'; readonly curveOid: Buffer; readonly compressedPoint: Buffer }
   | { readonly algorithm: 'RSA'; readonly modulus: Buffer; readonly exponent: Buffer };
 
+/** A key of a token, as far as a listing shows it. */
+export interface TokenObject {
+  readonly label: string;
+  readonly kind: 'key' | 'key-pair';
+  /** `ec-p256`, `ec`, `rsa-<bits>`, `hmac-sha256`, `aes`, `symmetric`, `other`. */
+  readonly algorithm: string;
+  /** CKA_EXTRACTABLE; a token that does not say is taken to let the key out. */
+  readonly extractable: boolean;
+}
+
 /** What is to be done on one token. An absent label means the first object of the class. */
 export type TokenTask =
   | { readonly task: 'open' }
+  | { readonly task: 'list' }
   | { readonly task: 'has-secret'; readonly label: string | undefined }
   | { readonly task: 'make-secret'; readonly label: string; readonly use: 'hmac' | 'aes'; readonly bytes?: Buffer }
   | { readonly task: 'delete-secret'; readonly label: string }
@@ -39,7 +55,7 @@ export type TokenTask =
 
 /** How a task ended. */
 export type TokenOutcome =
-  | { readonly outcome: 'done'; readonly bytes?: Buffer; readonly pair?: TokenPair }
+  | { readonly outcome: 'done'; readonly bytes?: Buffer; readonly pair?: TokenPair; readonly objects?: TokenObject[] }
   /** No such object in the token. */
   | { readonly outcome: 'missing' }
   /** The object or the input does not fit: the caller's fault. */
@@ -52,6 +68,11 @@ export type TokenOutcome =
 /** First message to the host. */
 export interface HostSetup {
   readonly modulePath: string;
+}
+
+/** The configuration has changed: PINs that a token refused may be tried again. */
+export interface ForgetPins {
+  readonly forgetPins: true;
 }
 
 /** One request to the host. */

@@ -1,11 +1,10 @@
 import { compressPoint, DER, readDer } from '../der.ts';
 import { HANDLE_VALIDATION_KEY } from '../key-id.ts';
-import { type Attribute, CK, type Handle, ulongOf } from './cryptoki.ts';
+import { type Attribute, CK, type Handle } from './cryptoki.ts';
 import type { TokenPair } from './messages.ts';
-import type { PairObjects } from './object-cache.ts';
 import type { TokenSession } from './token-slot.ts';
 
-const MOST_OBJECTS = 256;
+const OBJECTS_A_CALL = 256;
 /** DER of the OID of P-256, the one curve that tokens are used with. */
 export const P256_OID = Buffer.from('06082a8648ce3d030107', 'hex');
 
@@ -18,19 +17,24 @@ export function findAll(session: TokenSession, objectClass: ObjectClass, label: 
   if (label !== undefined) template.push({ type: CK.attribute.label, value: Buffer.from(label) });
   cryptoki.C_FindObjectsInit(handle, template);
   try {
-    return cryptoki.C_FindObjects(handle, MOST_OBJECTS);
+    const found: Handle[] = [];
+    for (;;) {
+      const some = cryptoki.C_FindObjects(handle, OBJECTS_A_CALL);
+      found.push(...some);
+      if (some.length < OBJECTS_A_CALL) return found;
+    }
   } finally {
     cryptoki.C_FindObjectsFinal(handle);
   }
 }
 
 /** Attribute values of an object, in the order asked for. */
-function attributesOf(session: TokenSession, object: Handle, types: readonly number[]): Buffer[] {
+export function attributesOf(session: TokenSession, object: Handle, types: readonly number[]): Buffer[] {
   const asked = types.map((type) => ({ type }));
   return session.cryptoki.C_GetAttributeValue(session.handle, object, asked).map(({ value }) => value as Buffer);
 }
 
-function labelOf(session: TokenSession, object: Handle): string {
+export function labelOf(session: TokenSession, object: Handle): string {
   return attributesOf(session, object, [CK.attribute.label])[0]?.toString('utf8') ?? '';
 }
 
@@ -52,7 +56,7 @@ function withoutLeadingZeros(bytes: Buffer): Buffer {
 }
 
 /** Some tokens give the bare point in place of the DER OCTET STRING around it. */
-function barePoint(value: Buffer): Buffer {
+export function barePoint(value: Buffer): Buffer {
   if (value[0] !== DER.octetString) return value;
   try {
     const element = readDer(value);
@@ -62,7 +66,8 @@ function barePoint(value: Buffer): Buffer {
   }
 }
 
-function readPair(session: TokenSession, publicKey: Handle, keyType: number): TokenPair {
+/** The public half as its object shows it. Throws for a curve other than P-256. */
+export function readPair(session: TokenSession, publicKey: Handle, keyType: number): TokenPair {
   if (keyType === CK.keyType.ec) {
     const [curve, point] = attributesOf(session, publicKey, [CK.attribute.ecParameters, CK.attribute.ecPoint]);
     if (!curve?.equals(P256_OID) || !point) throw new Error('the EC key of the token is not on P-256');
@@ -71,22 +76,6 @@ function readPair(session: TokenSession, publicKey: Handle, keyType: number): To
   const [modulus, exponent] = attributesOf(session, publicKey, [CK.attribute.modulus, CK.attribute.publicExponent]);
   if (!modulus || !exponent) throw new Error('the RSA key of the token shows no modulus');
   return { algorithm: 'RSA', modulus: withoutLeadingZeros(modulus), exponent: withoutLeadingZeros(exponent) };
-}
-
-/** The pair whose public and private objects carry this label (absent: the first private key's) and are of one type, RSA or EC. */
-export function findPair(session: TokenSession, label: string | undefined): PairObjects | undefined {
-  const known = session.objects.pair(label);
-  if (known) return known;
-  const privateKey = findAll(session, 'privateKey', label)[0];
-  if (!privateKey) return undefined;
-  const publicKey = findAll(session, 'publicKey', label ?? labelOf(session, privateKey))[0];
-  if (!publicKey) return undefined;
-  const types = [privateKey, publicKey].map((object) => attributesOf(session, object, [CK.attribute.keyType])[0]);
-  const [own, other] = types.map((value) => ulongOf(value ?? Buffer.alloc(8, 0xff)));
-  if (own === undefined || own !== other || (own !== CK.keyType.ec && own !== CK.keyType.rsa)) return undefined;
-  const found = { privateKey, publicKey, pair: readPair(session, publicKey, own) };
-  session.objects.keepPair(label, found);
-  return found;
 }
 
 /** Removes objects of the token for good. */

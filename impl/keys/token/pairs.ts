@@ -1,7 +1,8 @@
 import { ecdsaSignatureToDer } from '../der.ts';
 import { CK, isSessionLost } from './cryptoki.ts';
 import type { TokenOutcome, TokenTask } from './messages.ts';
-import { destroyAll, findAll, findPair } from './objects.ts';
+import { destroyAll, findAll } from './objects.ts';
+import { findPair } from './pair-search.ts';
 import { newPair } from './templates.ts';
 import type { TokenSession } from './token-slot.ts';
 
@@ -30,12 +31,13 @@ export function deletePair(session: TokenSession, label: string): TokenOutcome {
   return DONE;
 }
 
-/** Makes a pair of the first algorithm that the token can; objects of an incomplete older pair are removed afterwards. */
+/** Makes a pair of the first algorithm that the token can, unless one is there; objects of an incomplete older pair go afterwards. */
 export async function makePair(
   session: TokenSession,
   label: string,
   algorithms: readonly string[],
 ): Promise<TokenOutcome> {
+  if (findPair(session, label)) return DONE;
   const older = objectsOf(session, label);
   const failures: string[] = [];
   for (const algorithm of algorithms) {
@@ -55,14 +57,20 @@ export async function makePair(
   return { outcome: 'unfit', reason: `the token made no key pair (${tried})` };
 }
 
-/** Gives the pair `from` the label `to`, in place of what has it. The source is found before the target is removed. */
+/**
+ * Gives the pair `from` the label `to`, in place of what has it. What had the label goes last, so that wherever this is cut off, `to` is
+ * the old or the new pair and the new one can be found (see {@link findPair}). A missing source changes nothing.
+ */
 export function movePair(session: TokenSession, from: string, to: string): TokenOutcome {
   const source = findPair(session, from);
   if (!source) return MISSING;
-  destroyAll(session, objectsOf(session, to));
+  const replaced = [...findAll(session, 'privateKey', to), ...findAll(session, 'publicKey', to)].filter(
+    (object) => !object.equals(source.publicKey),
+  );
   const label = [{ type: CK.attribute.label, value: Buffer.from(to) }];
   session.cryptoki.C_SetAttributeValue(session.handle, source.publicKey, label);
   session.cryptoki.C_SetAttributeValue(session.handle, source.privateKey, label);
+  destroyAll(session, replaced);
   return DONE;
 }
 
@@ -82,11 +90,11 @@ export async function sign(
   }
   const { cryptoki, handle } = session;
   cryptoki.C_SignInit(handle, { mechanism: SIGN_MECHANISMS[mechanism] }, privateKey);
-  const out = Buffer.alloc(LONGEST_SIGNATURE_BYTES);
-  const bytes = await session.run(
-    () => cryptoki.C_Sign(handle, data, out),
-    () => cryptoki.C_SignAsync(handle, data, out),
-  );
+  const bytes = await session.run({
+    room: LONGEST_SIGNATURE_BYTES,
+    atOnce: (out) => cryptoki.C_Sign(handle, data, out),
+    onThread: (out) => cryptoki.C_SignAsync(handle, data, out),
+  });
   return { outcome: 'done', bytes: mechanism === 'ECDSA' ? ecdsaSignatureToDer(bytes) : bytes };
 }
 

@@ -37,22 +37,22 @@ export async function hmac(session: TokenSession, label: string | undefined, dat
   if (!key) return MISSING;
   const { cryptoki, handle } = session;
   cryptoki.C_SignInit(handle, { mechanism: CK.mechanism.sha256Hmac }, key);
-  const mac = Buffer.alloc(MAC_BYTES);
-  const bytes = await session.run(
-    () => cryptoki.C_Sign(handle, data, mac),
-    () => cryptoki.C_SignAsync(handle, data, mac),
-  );
+  const bytes = await session.run({
+    room: MAC_BYTES,
+    atOnce: (out) => cryptoki.C_Sign(handle, data, out),
+    onThread: (out) => cryptoki.C_SignAsync(handle, data, out),
+  });
   return { outcome: 'done', bytes };
 }
 
 async function encrypt(session: TokenSession, key: Handle, iv: Buffer, aad: Buffer, data: Buffer): Promise<Buffer> {
   const { cryptoki, handle } = session;
   cryptoki.C_EncryptInit(handle, gcm(iv, aad), key);
-  const out = Buffer.alloc(data.length + 2 * TAG_BYTES);
-  return session.run(
-    () => cryptoki.C_Encrypt(handle, data, out),
-    () => cryptoki.C_EncryptAsync(handle, data, out),
-  );
+  return session.run({
+    room: data.length + 2 * TAG_BYTES,
+    atOnce: (out) => cryptoki.C_Encrypt(handle, data, out),
+    onThread: (out) => cryptoki.C_EncryptAsync(handle, data, out),
+  });
 }
 
 /** AES-GCM: ciphertext and tag of 16 bytes. */
@@ -73,12 +73,12 @@ export async function openSealed(
   if (!key) return MISSING;
   const { cryptoki, handle } = session;
   cryptoki.C_DecryptInit(handle, gcm(task.iv, task.aad), key);
-  const out = Buffer.alloc(task.data.length + TAG_BYTES);
   try {
-    const bytes = await session.run(
-      () => cryptoki.C_Decrypt(handle, task.data, out),
-      () => cryptoki.C_DecryptAsync(handle, task.data, out),
-    );
+    const bytes = await session.run({
+      room: task.data.length + TAG_BYTES,
+      atOnce: (out) => cryptoki.C_Decrypt(handle, task.data, out),
+      onThread: (out) => cryptoki.C_DecryptAsync(handle, task.data, out),
+    });
     return { outcome: 'done', bytes };
   } catch (error) {
     if (!isNotAuthentic(error)) throw error;
@@ -101,9 +101,8 @@ async function generate(session: TokenSession, label: string, use: 'hmac' | 'aes
 }
 
 /**
- * Makes or imports (`bytes`) a secret key and removes older ones of its label. `unsupported` where the token lacks the means, refuses
- * the import, or cannot do AES-GCM with the new key (spec/keys-service.md 8.4); older ones go then too, or they would hide the key that
- * is made elsewhere.
+ * Makes a secret key unless one of this label is there, or imports one (`bytes`) in place of it. `unsupported` where the token lacks the
+ * means, refuses the import, or cannot do AES-GCM with the new key (spec/keys-service.md 8.4); what was there before is then still there.
  */
 export async function makeSecret(
   session: TokenSession,
@@ -111,6 +110,7 @@ export async function makeSecret(
 ): Promise<TokenOutcome> {
   const { label, use, bytes } = task;
   const older = findAll(session, 'secretKey', label);
+  if (!bytes && older.length > 0) return DONE;
   let made: Handle;
   try {
     made = bytes
@@ -118,14 +118,14 @@ export async function makeSecret(
       : await generate(session, label, use);
   } catch (error) {
     if (isSessionLost(error) || !(bytes || isUnsupported(error))) throw error;
-    destroyAll(session, older);
     return { outcome: 'unsupported', reason: `the token did not take the key: ${textOf(error)}` };
   }
   if (use === 'aes') {
     try {
       await encrypt(session, made, TRIAL_IV, Buffer.alloc(0), Buffer.alloc(1));
     } catch (error) {
-      destroyAll(session, [made, ...older]);
+      if (isSessionLost(error)) throw error;
+      destroyAll(session, [made]);
       return { outcome: 'unsupported', reason: `the token cannot do AES-GCM: ${textOf(error)}` };
     }
   }

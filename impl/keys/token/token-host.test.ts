@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../process/index.ts';
+import { Counters } from '../counters.ts';
 import { TokenHost } from './token-host.ts';
 
 const ADDRESS = { slot: { label: 'tok' }, pin: 'secret-pin' };
@@ -12,7 +13,14 @@ function start(script: string, deadlineMs = 200): TokenHost {
   lines.length = 0;
   const log = createLogger({ target: 't', filter: undefined, write: (line) => lines.push(line), now: () => 0 });
   const path = fileURLToPath(new URL(`../testing/hosts/${script}.ts`, import.meta.url));
-  host = new TokenHost({ modulePath: '/none', log, env: process.env, script: path, deadlineMs });
+  host = new TokenHost({
+    modulePath: '/none',
+    log,
+    env: process.env,
+    script: path,
+    deadlineMs,
+    counters: new Counters(),
+  });
   return host;
 }
 afterEach(() => host.close());
@@ -41,7 +49,7 @@ describe('token host', () => {
 
   it('KS-098: says which module could not be loaded', async () => {
     const log = createLogger({ target: 't', filter: undefined, write: () => undefined, now: () => 0 });
-    host = new TokenHost({ modulePath: '/none.so', log, env: process.env });
+    host = new TokenHost({ modulePath: '/none.so', log, env: process.env, counters: new Counters() });
     await expect(host.run(ADDRESS, { task: 'open' })).rejects.toThrow(
       'token "tok": open failed: PKCS#11 module /none.so could not be loaded; check pkcs11_lib_path',
     );

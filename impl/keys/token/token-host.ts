@@ -1,7 +1,17 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../../process/index.ts';
-import type { HostAnswer, HostRequest, HostSetup, TokenAddress, TokenOutcome, TokenTask } from './messages.ts';
+import type { Counters } from '../counters.ts';
+import {
+  type ForgetPins,
+  type HostAnswer,
+  type HostRequest,
+  type HostSetup,
+  type TokenAddress,
+  type TokenOutcome,
+  type TokenTask,
+  tokenName,
+} from './messages.ts';
 
 /** Longest wait for an answer, below the 30 s that the services' clients wait. */
 const DEADLINE_MS = 20_000;
@@ -34,6 +44,8 @@ export class TokenHost {
   readonly #script: string;
   readonly #deadlineMs: number;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #counters: Counters;
+  /** Tokens that refused their PIN. */
   readonly #refusedPins = new Set<string>();
   #child: ChildProcess | undefined;
   #next = 0;
@@ -44,6 +56,7 @@ export class TokenHost {
   constructor(options: {
     readonly modulePath: string;
     readonly log: Logger;
+    readonly counters: Counters;
     readonly env: Readonly<Record<string, string | undefined>>;
     /** Another program in place of the token host; for tests of its faults. */
     readonly script?: string;
@@ -51,6 +64,7 @@ export class TokenHost {
   }) {
     this.#modulePath = options.modulePath;
     this.#log = options.log;
+    this.#counters = options.counters;
     this.#env = withoutActivation(options.env);
     this.#script = options.script ?? HOST_SCRIPT;
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
@@ -58,17 +72,33 @@ export class TokenHost {
 
   /** Runs a task on a token. Rejects where the token, its module or the host failed; the message names no PIN. */
   async run(address: TokenAddress, task: TokenTask): Promise<Exclude<TokenOutcome, { outcome: 'failed' }>> {
-    const token = 'id' in address.slot ? `slot ${address.slot.id}` : `token "${address.slot.label}"`;
+    const token = tokenName(address.slot);
     if (task.task !== 'open' && this.#refusedPins.has(token)) {
-      throw new Error(`${token} refused the PIN before; set the right one and restart keyd`);
+      throw new Error(`${token} refused the PIN before; set the right one in the configuration`);
     }
-    const result = await this.#ask(address, task);
-    if (result.outcome !== 'failed') return result;
-    if (result.pinRefused) {
-      this.#refusedPins.add(token);
-      this.#log.error(`${token} refused the PIN; no other login is tried until keyd is restarted with the right one`);
+    try {
+      const result = await this.#ask(address, task);
+      if (result.outcome !== 'failed') return result;
+      if (result.pinRefused) this.#latch(token);
+      throw new Error(`${token}: ${task.task} failed: ${result.reason}`);
+    } catch (error) {
+      this.#counters.add('token_failures');
+      throw error;
     }
-    throw new Error(`${token}: ${task.task} failed: ${result.reason}`);
+  }
+
+  /** After a change of the configuration of tokens: a login is tried again where a PIN was refused. */
+  forgetRefusedPins(): void {
+    this.#refusedPins.clear();
+    const message: ForgetPins = { forgetPins: true };
+    if (this.#child?.connected) this.#child.send(message, () => undefined);
+  }
+
+  #latch(token: string): void {
+    if (this.#refusedPins.has(token)) return;
+    this.#refusedPins.add(token);
+    this.#counters.add('pin_refusals');
+    this.#log.error(`${token} refused the PIN; no other login is tried until the configuration has another one`);
   }
 
   /** Ends the child. */
@@ -136,7 +166,10 @@ export class TokenHost {
     const now = performance.now();
     if (now - this.#startedAt < RESTART_PAUSE_MS) this.#notBefore = now + RESTART_PAUSE_MS;
     child.kill('SIGKILL');
-    if (!this.#stopping) this.#log.error(`${reason}; ${this.#waiting.size} requests to the token failed`);
+    if (!this.#stopping) {
+      this.#counters.add('token_host_ends');
+      this.#log.error(`${reason}; ${this.#waiting.size} requests to the token failed`);
+    }
     for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
       reject(new Error(reason));

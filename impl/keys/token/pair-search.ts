@@ -1,0 +1,81 @@
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { CK, type Handle, ulongOf } from './cryptoki.ts';
+import type { PairObjects } from './object-cache.ts';
+import { attributesOf, barePoint, findAll, labelOf, readPair } from './objects.ts';
+import type { TokenSession } from './token-slot.ts';
+
+const TRIAL = Buffer.from('which private key belongs to this public key?');
+const SIGNATURE_ROOM = 256;
+const COORDINATE_BYTES = 32;
+
+function sameModulus(session: TokenSession, { privateKey, publicKey }: PairObjects): boolean {
+  const [own, other] = [privateKey, publicKey].map(
+    (object) => attributesOf(session, object, [CK.attribute.modulus])[0],
+  );
+  return own !== undefined && other !== undefined && own.equals(other);
+}
+
+/** A private EC key in a token shows no public point: it signs, and the public key verifies. */
+function signsForPoint({ cryptoki, handle }: TokenSession, privateKey: Buffer, point: Buffer): boolean {
+  const digest = createHash('sha256').update(TRIAL).digest();
+  cryptoki.C_SignInit(handle, { mechanism: CK.mechanism.ecdsa }, privateKey);
+  const signature = cryptoki.C_Sign(handle, digest, Buffer.alloc(SIGNATURE_ROOM));
+  const [x, y] = [point.subarray(1, 1 + COORDINATE_BYTES), point.subarray(1 + COORDINATE_BYTES)];
+  const jwk = { kty: 'EC', crv: 'P-256', x: x.toString('base64url'), y: y.toString('base64url') };
+  const key = createPublicKey({ key: jwk, format: 'jwk' });
+  return verify('sha256', TRIAL, { key, dsaEncoding: 'ieee-p1363' }, signature);
+}
+
+/** Whether the two objects are halves of one pair. */
+function belongTogether(session: TokenSession, pair: PairObjects): boolean {
+  if (pair.pair.algorithm === 'RSA') return sameModulus(session, pair);
+  const [point] = attributesOf(session, pair.publicKey, [CK.attribute.ecPoint]);
+  const bare = point && barePoint(point);
+  if (bare?.length !== 1 + 2 * COORDINATE_BYTES) return false;
+  return signsForPoint(session, pair.privateKey, bare);
+}
+
+function keyTypeOf(session: TokenSession, object: Handle): number {
+  return ulongOf(attributesOf(session, object, [CK.attribute.keyType])[0] ?? Buffer.alloc(8, 0xff));
+}
+
+/** A private and a public object as one pair; undefined where they are not of one type, RSA or EC. */
+function pairFrom(session: TokenSession, privateKey: Handle, publicKey: Handle): PairObjects | undefined {
+  const type = keyTypeOf(session, privateKey);
+  if (type !== keyTypeOf(session, publicKey) || (type !== CK.keyType.ec && type !== CK.keyType.rsa)) return undefined;
+  return { privateKey, publicKey, pair: readPair(session, publicKey, type) };
+}
+
+function firstMatch(
+  session: TokenSession,
+  privateKeys: readonly Handle[],
+  publicKeys: readonly Handle[],
+): PairObjects | undefined {
+  for (const privateKey of privateKeys) {
+    for (const publicKey of publicKeys) {
+      const found = pairFrom(session, privateKey, publicKey);
+      if (found && belongTogether(session, found)) return found;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The pair whose public and private objects carry this label (absent: the first private key's) and are of one type, RSA or EC. Where a
+ * move was cut off, a label may have several objects or a private key without its public one: then those that belong together count.
+ */
+export function findPair(session: TokenSession, label: string | undefined): PairObjects | undefined {
+  const known = session.objects.pair(label);
+  if (known) return known;
+  const all = findAll(session, 'privateKey', label);
+  const privateKeys = label === undefined ? all.slice(0, 1) : all;
+  const [first] = privateKeys;
+  if (!first) return undefined;
+  const publicKeys = findAll(session, 'publicKey', label ?? labelOf(session, first));
+  const [only] = publicKeys;
+  let found: PairObjects | undefined;
+  if (only && privateKeys.length === 1 && publicKeys.length === 1) found = pairFrom(session, first, only);
+  else found = firstMatch(session, privateKeys, only ? publicKeys : findAll(session, 'publicKey', undefined));
+  if (found) session.objects.keepPair(label, found);
+  return found;
+}
