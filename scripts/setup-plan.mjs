@@ -20,6 +20,9 @@ export const PACKAGE_OF = Object.freeze({
 export const TEST_PACKAGE_OF = Object.freeze({
   'TPM PKCS#11 module': 'libtpm2-pkcs11-1',
   tpm2_ptool: 'libtpm2-pkcs11-tools',
+  'tpm2-abrmd': 'tpm2-abrmd',
+  'TCTI of tpm2-abrmd': 'libtss2-tcti-tabrmd0',
+  'dbus-daemon': 'dbus-daemon',
   nginx: 'nginx-light',
   tinyproxy: 'tinyproxy',
   chromium: 'chromium',

@@ -40,6 +40,7 @@ const SOFTHSM_MODULES = [
   '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so',
   '/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so',
 ];
+const TABRMD_TCTI = ['x86_64', 'aarch64'].map((machine) => `/usr/lib/${machine}-linux-gnu/libtss2-tcti-tabrmd.so.0`);
 const TPM_MODULES = [
   '/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so',
   '/usr/lib/aarch64-linux-gnu/pkcs11/libtpm2_pkcs11.so',
@@ -101,6 +102,7 @@ function toolsPresent() {
   return {
     ...Object.fromEntries(things.map((name) => [name, isCommand(name)])),
     'TPM PKCS#11 module': TPM_MODULES.some((path) => existsSync(path)),
+    'TCTI of tpm2-abrmd': TABRMD_TCTI.some((path) => existsSync(path)),
     'softhsm module': SOFTHSM_MODULES.some((path) => existsSync(path)),
     'openssl headers': existsSync('/usr/include/openssl/engine.h'),
   };

@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { constants, createHash, publicDecrypt } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import {
   exchange,
   expectStatus,
@@ -12,16 +9,13 @@ import {
   stringMember,
   type WireAnswer,
   type WireRequest,
-  type World,
 } from '../runner/index.ts';
 import { bodyWithheld, garbageInsteadOfHttp, twelveConnections } from '../transport/index.ts';
 import { handleText, loseHandleValidationKey, mintHandle } from './key-files.ts';
 import { p256Key, rsaKey } from './public-key.ts';
+import { STORES, type Store, type StoreName } from './stores.ts';
 import { verifiesDigest } from './verify-digest.ts';
 import { keydConfig, USER, writePreloadedKeys } from './world.ts';
-
-const LIBRARY = '/usr/lib/softhsm/libsofthsm2.so';
-const run = promisify(execFile);
 
 /** The recorded requests quote a handle of their own run; each is made anew from the handle `h1` of this one. */
 const TAMPERED: Readonly<Record<string, (handle: string) => string>> = {
@@ -116,57 +110,33 @@ async function mintHandles({ world, saved }: Replay): Promise<void> {
   saved.set('m_nul', await mintHandle(world, handleText({ Key: 'te\0st' })));
 }
 
-/** The recorded exchanges of keyd on files. */
-export const goldenFiles: Scenario = {
-  ...COMMON,
-  file: 'keys-files',
-  async build(world) {
-    await writePreloadedKeys(world);
-    await world.configure('keyd', { main: keydConfig() });
+/** Exchanges that reach into the file store, where the handle-validation key is a file. */
+const WITH_KEY_FILES: Scenario['before'] = {
+  'minted-other-layout': mintHandles,
+  'handle-after-validation-key-lost': async ({ world }) => {
+    await world.stop('keyd');
+    await loseHandleValidationKey(world);
     await world.start('keyd');
-  },
-  before: {
-    ...COMMON.before,
-    'minted-other-layout': mintHandles,
-    'handle-after-validation-key-lost': async ({ world }) => {
-      await world.stop('keyd');
-      await loseHandleValidationKey(world);
-      await world.start('keyd');
-    },
   },
 };
 
-/** Makes a SoftHSM token in the world's folder; gives the environment that leads to it. */
-async function makeToken(world: World): Promise<Record<string, string>> {
-  await mkdir(world.path('tokens'));
-  await world.file(
-    'softhsm2.conf',
-    'directories.tokendir = @ROOT@/tokens\nobjectstore.backend = file\nlog.level = ERROR\n',
-  );
-  const env = { SOFTHSM2_CONF: world.path('softhsm2.conf') };
-  const args = ['--init-token', '--free', '--label', 'conformance', '--pin', '1234', '--so-pin', '5678'];
-  await run('softhsm2-util', args, { env: { ...process.env, ...env } });
-  return env;
+/** The exchanges of a recording, with dynamic keys in the store. */
+function goldenOn(store: Store, names: Pick<Scenario, 'file' | 'recording'>): Scenario {
+  return {
+    ...COMMON,
+    ...names,
+    async build(world) {
+      await writePreloadedKeys(world);
+      await world.configure('keyd', { main: keydConfig(await store.prepare(world)) });
+      await world.start('keyd');
+    },
+    before: { ...COMMON.before, ...(store.symmetricIn === 'files' ? WITH_KEY_FILES : {}) },
+  };
 }
 
-/** The lines of `[aziot_keys]` that put dynamic keys into the token of `makeToken`. */
-const TOKEN_LINES = [
-  `pkcs11_lib_path = "${LIBRARY}"`,
-  'pkcs11_base_slot = "pkcs11:token=conformance?pin-value=1234"',
-].join('\n');
-
-/** The recorded exchanges of keyd with a SoftHSM token first and files second. */
-export const goldenSofthsm: Scenario = {
-  ...COMMON,
-  file: 'keys-softhsm',
-  async build(world) {
-    await writePreloadedKeys(world);
-    const env = await makeToken(world);
-    await world.configure('keyd', { main: keydConfig(TOKEN_LINES) });
-    await world.start('keyd', { env });
-  },
-  before: {
-    'handle-after-restart': async ({ world }) =>
-      void (await world.restart('keyd', { env: { SOFTHSM2_CONF: world.path('softhsm2.conf') } })),
-  },
+/** One list of exchanges on three stores. The reference was not recorded on a TPM: its symmetric keys are files, as in the recording on files. */
+export const KEYS_GOLDEN: Readonly<Record<StoreName, Scenario>> = {
+  file: goldenOn(STORES.file, { file: 'keys-files' }),
+  softhsm: goldenOn(STORES.softhsm, { file: 'keys-softhsm' }),
+  tpm: goldenOn(STORES.tpm, { file: 'keys-tpm', recording: 'keys-files' }),
 };

@@ -1,26 +1,31 @@
-import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { GoldenRun, launchFromEnv, type Scenario, World } from '../runner/index.ts';
-import { goldenFiles, goldenSofthsm } from './golden-keys.ts';
+import { GoldenRun, launchFromEnv, World } from '../runner/index.ts';
+import { KEYS_GOLDEN } from './golden-keys.ts';
+import { checkNumbers } from './recorded.ts';
+import { STORE_NAMES, STORES } from './stores.ts';
 
 const isRoot = process.geteuid?.() === 0;
-const softhsm = existsSync('/usr/lib/softhsm/libsofthsm2.so');
 
-async function replay(scenario: Scenario): Promise<void> {
-  const run = await GoldenRun.load(scenario);
+describe.each(STORE_NAMES)('keyd on %s answers as recorded', (name) => {
+  const scenario = KEYS_GOLDEN[name];
+  const reason = isRoot ? STORES[name].whyNot() : 'needs root, to call as other uids';
+  const title = reason === undefined ? '' : ` (skipped: ${reason})`;
+  let run: GoldenRun;
   let world: World;
-  beforeAll(async () => {
-    world = await World.create(launchFromEnv());
-    await scenario.build(world);
+  describe.skipIf(reason !== undefined)(`${scenario.file}${title}`, async () => {
+    run = await GoldenRun.load(scenario);
+    beforeAll(async () => {
+      world = await World.create(launchFromEnv());
+      await scenario.build(world);
+    });
+    afterAll(() => world?.dispose());
+    for (const exchange of run.exchanges)
+      test(
+        `${checkNumbers(exchange.id)
+          .map((number) => `KS-${String(number).padStart(3, '0')}/${name} `)
+          .join('')}${exchange.id}`,
+        () => run.replay(world, exchange),
+        30_000,
+      );
   });
-  afterAll(() => world?.dispose());
-  for (const exchange of run.exchanges)
-    test(`${scenario.file} ${exchange.id}`, () => run.replay(world, exchange), 30_000);
-}
-
-describe.skipIf(!isRoot)('keyd on files answers as recorded (needs root, to call as other uids)', () =>
-  replay(goldenFiles),
-);
-describe.skipIf(!isRoot || !softhsm)('keyd on a SoftHSM token answers as recorded (needs root and softhsm2)', () =>
-  replay(goldenSofthsm),
-);
+});

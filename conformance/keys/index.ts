@@ -1,12 +1,12 @@
 import type { Checklist, Group, Scenario } from '../runner/index.ts';
 import { authorisation } from './authorisation.ts';
-import { goldenFiles, goldenSofthsm } from './golden-keys.ts';
+import { KEYS_GOLDEN } from './golden-keys.ts';
 import { badBodies, protocol } from './protocol.ts';
 import { recorded } from './recorded.ts';
 import { storage } from './storage.ts';
 
 export const keysGroups: readonly Group[] = [protocol, badBodies, authorisation, storage];
-export const keysGolden: readonly Scenario[] = [goldenFiles, goldenSofthsm];
+export const keysGolden: readonly Scenario[] = Object.values(KEYS_GOLDEN);
 
 /** keys-service.md, checklist of a hundred and seven. */
 export const keysChecklist: Checklist = {

@@ -125,3 +125,10 @@ export const recorded: Readonly<Record<number, readonly string[]>> = {
   100: ['keys-softhsm#ecdsa', 'keys-softhsm#rsa-none-256', 'keys-softhsm#aead-decrypt', 'keys-softhsm#aead-decrypt-v1'],
   101: ['keys-softhsm#move-missing', 'keys-softhsm#move-missing-target-after'],
 };
+
+/** The items of the checklist that an exchange judges, whatever the store it is replayed on. */
+export function checkNumbers(exchangeId: string): number[] {
+  return Object.entries(recorded).flatMap(([number, names]) =>
+    names.some((name) => name.split('#')[1] === exchangeId) ? [Number(number)] : [],
+  );
+}

@@ -16,7 +16,10 @@ export interface Replay {
 
 /** How one golden file is replayed: its set-up, and the steps that no recorded request describes. */
 export interface Scenario {
+  /** Name of the scenario: that of its golden file, unless `recording` names another one. */
   readonly file: string;
+  /** The golden file, where several scenarios replay one; what is listed for that file in differences.json holds for all of them. */
+  readonly recording?: string;
   build(world: World): Promise<void>;
   /** Steps in place of the recorded ones: facts without a request, and steps that have to do something first. */
   readonly steps?: Readonly<Record<string, (replay: Replay, exchange: RecordedExchange) => Promise<void>>>;
@@ -53,11 +56,12 @@ export class GoldenRun {
 
   /** @throws Error when a listed difference names no exchange of the file */
   static async load(scenario: Scenario): Promise<GoldenRun> {
-    const exchanges = await loadGolden(scenario.file);
-    const listed = await loadDifferences(scenario.file);
+    const recording = scenario.recording ?? scenario.file;
+    const exchanges = await loadGolden(recording);
+    const listed = new Map([...(await loadDifferences(recording)), ...(await loadDifferences(scenario.file))]);
     const ids = new Set(exchanges.map(({ id }) => id));
     for (const id of listed.keys())
-      if (!ids.has(id)) throw new Error(`differences.json: ${scenario.file} has no exchange ${id}`);
+      if (!ids.has(id)) throw new Error(`differences.json: ${recording} has no exchange ${id}`);
     return new GoldenRun(scenario, exchanges, listed);
   }
 

@@ -22,6 +22,9 @@ export interface StartOptions {
  */
 export class World {
   readonly root: string;
+  /** Environment of every daemon that is started in this world, beside what its start adds. */
+  readonly env: Record<string, string> = {};
+  readonly #endings: (() => Promise<void>)[] = [];
   readonly #launch: Launch;
   readonly #running = new Map<Daemon, DaemonProcess>();
 
@@ -94,6 +97,7 @@ export class World {
     const whole = {
       [`AZIOT_${upper}_CONFIG`]: this.path(daemon, 'config.toml'),
       [`AZIOT_${upper}_CONFIG_DIR`]: this.path(daemon, 'config.d'),
+      ...this.env,
       ...env,
     };
     const running = DaemonProcess.spawn(this.#launch.program, daemon, whole, listenFd);
@@ -119,9 +123,15 @@ export class World {
     return this.start(daemon, options);
   }
 
+  /** Runs when the world ends, after its daemons: for what else was started for it. The last one given runs first. */
+  onDispose(end: () => Promise<void>): void {
+    this.#endings.unshift(end);
+  }
+
   /** Stops all daemons and removes the folder. */
   async dispose(): Promise<void> {
     await Promise.all([...this.#running.keys()].map((daemon) => this.stop(daemon)));
+    for (const end of this.#endings.splice(0)) await end();
     await rm(this.root, { recursive: true, force: true });
   }
 

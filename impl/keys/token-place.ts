@@ -54,7 +54,11 @@ export class TokenPlace implements KeyPlace {
 
   async open(input: AeadInput, ciphertext: Buffer): Promise<Buffer | undefined> {
     const { version, rest } = splitCiphertext(ciphertext);
-    if (version !== VERSION_2) throw unsuitable(`a token reads no ciphertext of version ${version}`);
+    if (version !== VERSION_2) {
+      // a key that the token could not take is in a file, which reads it
+      if (!(await this.hasKey())) return undefined;
+      throw unsuitable(`a token reads no ciphertext of version ${version}`);
+    }
     const { iv, aad } = input;
     return (await this.#find({ task: 'open-sealed', label: this.uri.object, iv, aad, data: rest }))?.bytes;
   }
