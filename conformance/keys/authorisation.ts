@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Context, expectError, expectStatus, group } from '../runner/index.ts';
 import { Caller } from './caller.ts';
-import { keydOnFiles, STRANGER, USER, VECTOR_KEY } from './world.ts';
+import { keydOnFiles, STRANGER, USER } from './world.ts';
 
 async function callers(context: Context): Promise<{ root: Caller; user: Caller; stranger: Caller }> {
   context.needRoot();
@@ -80,16 +80,6 @@ export const authorisation = group('keyd authorisation', {
       const user = new Caller(world, USER);
       for (const id of ['one', 'two', 'three']) await user.key(id);
       expectError(await user.get('/key/four'), 401);
-    },
-  ],
-  'KS-034': [
-    'a handle is good for whoever has it',
-    'spec',
-    async (context) => {
-      const { root, stranger } = await callers(context);
-      const keyHandle = await root.key('test-bearer', 'sign', VECTOR_KEY.toString('base64'));
-      expectStatus(await stranger.signHmac(keyHandle, 'hello'), 200);
-      expectStatus(await stranger.delete('/key', { keyHandle }), 204);
     },
   ],
   'KS-035': [

@@ -52,6 +52,17 @@ export class Caller {
     return this.post('/sign', { keyHandle, algorithm: 'HMAC-SHA256', parameters: { message: encoded } });
   }
 
+  /** HMAC-SHA256 of a text under a key, in base64. */
+  async mac(keyHandle: string, message: string): Promise<string> {
+    return stringMember(expectStatus(await this.signHmac(keyHandle, message), 200), 'signature');
+  }
+
+  /** The ECDSA signature over a digest, in DER. */
+  async ecdsa(keyHandle: string, digest: Uint8Array): Promise<Buffer> {
+    const answer = expectStatus(await this.signEcdsa(keyHandle, digest), 200);
+    return Buffer.from(stringMember(answer, 'signature'), 'base64');
+  }
+
   signEcdsa(keyHandle: string, digest: Uint8Array): Promise<WireResult> {
     const encoded = Buffer.from(digest).toString('base64');
     return this.post('/sign', { keyHandle, algorithm: 'ECDSA', parameters: { digest: encoded } });
@@ -59,6 +70,18 @@ export class Caller {
 
   derive(baseKeyHandle: string, data: Uint8Array): Promise<WireResult> {
     return this.post('/derivedkey', { baseKeyHandle, derivationData: Buffer.from(data).toString('base64') });
+  }
+
+  /** AEAD in either direction; texts are taken as UTF-8, `input` is base64. */
+  aead(
+    direction: 'encrypt' | 'decrypt',
+    keyHandle: string,
+    input: string,
+    { iv = '123456789012', aad = 'someaad' }: { readonly iv?: string; readonly aad?: string } = {},
+  ): Promise<WireResult> {
+    const parameters = { iv: Buffer.from(iv).toString('base64'), aad: Buffer.from(aad).toString('base64') };
+    const member = direction === 'encrypt' ? 'plaintext' : 'ciphertext';
+    return this.post(`/${direction}`, { keyHandle, algorithm: 'AEAD', parameters, [member]: input });
   }
 
   encryptRsa(keyHandle: string, algorithm: string, bytes: Uint8Array): Promise<WireResult> {

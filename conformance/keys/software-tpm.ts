@@ -54,7 +54,7 @@ export async function startTpm(world: World): Promise<void> {
   await start(world, 'dbus-daemon', busArgs, (running) => listensOn(bus, running));
   world.env['DBUS_SESSION_BUS_ADDRESS'] = `unix:path=${bus}`;
   const root = process.geteuid?.() === 0 ? ['--allow-root'] : [];
-  const manager = ['--session', ...root, `--tcti=swtpm:path=${tpm}`, `--dbus-name=${BUS_NAME}`];
+  const manager = ['--session', ...root, '--max-transients=100', `--tcti=swtpm:path=${tpm}`, `--dbus-name=${BUS_NAME}`];
   await start(world, '/usr/sbin/tpm2-abrmd', manager, (running) => says(running, /on_name_acquired/));
   world.env['TPM2_PKCS11_STORE'] = world.path('tpm-store');
   world.env['TPM2_PKCS11_TCTI'] = `tabrmd:bus_type=session,bus_name=${BUS_NAME}`;

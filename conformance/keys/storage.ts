@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { type Context, expectError, expectStatus, group, stringMember, type World } from '../runner/index.ts';
+import { type Context, expectError, group, type World } from '../runner/index.ts';
 import { Caller } from './caller.ts';
 import { keyFile } from './key-files.ts';
 import { keydOnFiles, VECTOR_KEY } from './world.ts';
@@ -45,65 +44,6 @@ export const storage = group('keyd storage', {
       }
     },
   ],
-  'KS-043': [
-    'a new key is 32 random bytes in a file of the documented name',
-    'spec',
-    async (context) => {
-      const { world, root } = await shared(context);
-      assert.match(await root.key('test1'), /^sr=/);
-      const path = keyFile(world, 'test1');
-      assert.equal((await readFile(path)).length, 32);
-      assert.equal((await stat(path)).mode & 0o077, 0, 'others can read the key file');
-    },
-  ],
-  'KS-044': [
-    'creating again keeps the key and gives another handle',
-    'spec',
-    async (context) => {
-      const { world, root } = await shared(context);
-      const first = await root.key('test-again');
-      const bytes = await readFile(keyFile(world, 'test-again'));
-      const second = await root.key('test-again');
-      assert.notEqual(first, second);
-      assert.deepEqual(await readFile(keyFile(world, 'test-again')), bytes);
-      const signature = async (handle: string) =>
-        stringMember(expectStatus(await root.signHmac(handle, 'm'), 200), 'signature');
-      assert.equal(await signature(first), await signature(second));
-    },
-  ],
-  'KS-047': [
-    'an import stores exactly its bytes and replaces',
-    'spec',
-    async (context) => {
-      const { world, root } = await shared(context);
-      await root.key('test-import', 'sign', Buffer.alloc(64, 7).toString('base64'));
-      assert.deepEqual(await readFile(keyFile(world, 'test-import')), Buffer.alloc(64, 7));
-      await root.key('test-import', 'sign', VECTOR_KEY.toString('base64'));
-      assert.deepEqual(await readFile(keyFile(world, 'test-import')), VECTOR_KEY);
-    },
-  ],
-  'KS-049': [
-    'an import of no bytes is refused and writes nothing',
-    'spec',
-    async (context) => {
-      const { world, root } = await shared(context);
-      expectError(await root.post('/key', { keyId: 'test-empty', usage: 'sign', keyBytes: '' }), [400, 422]);
-      await assert.rejects(stat(keyFile(world, 'test-empty')));
-    },
-  ],
-  'KS-051': [
-    'delete removes the file, and may be repeated',
-    'spec',
-    async (context) => {
-      const { world, root } = await shared(context);
-      const keyHandle = await root.key('test-delete');
-      expectStatus(await root.delete('/key', { keyHandle }), 204);
-      await assert.rejects(stat(keyFile(world, 'test-delete')));
-      expectStatus(await root.delete('/key', { keyHandle }), 204);
-      expectError(await root.signHmac(keyHandle, 'm'), 400);
-      expectError(await root.get('/key/test-delete'), 400);
-    },
-  ],
   'KS-056': [
     'a store that cannot be written answers 500 without its path',
     'spec',
@@ -142,86 +82,6 @@ export const storage = group('keyd storage', {
       const [one, two] = [text(await root.key('test-nonce')), text(await root.key('test-nonce'))];
       assert.match(one, /^\{"key_id":\{"Key":"test-nonce"\},"nonce":"[A-Za-z0-9+/]{86}=="\}$/);
       assert.notEqual(one, two);
-    },
-  ],
-  'KS-069': [
-    'a key pair is no base for a derived key',
-    'spec',
-    async (context) => {
-      const { root } = await shared(context);
-      expectError(await root.derive(await root.pair('test-derive-pair'), VECTOR_KEY), 400, 'handle');
-    },
-  ],
-  'KS-089': [
-    'a key pair does not replace a symmetric key, nor the reverse',
-    'spec',
-    async (context) => {
-      const { world, root } = await shared(context);
-      await root.key('test-kind-key', 'sign', VECTOR_KEY.toString('base64'));
-      expectError(await root.post('/keypair', { keyId: 'test-kind-key' }), [400, 409]);
-      assert.deepEqual(await readFile(keyFile(world, 'test-kind-key')), VECTOR_KEY);
-      await root.pair('test-kind-pair');
-      expectError(await root.post('/key', { keyId: 'test-kind-pair', usage: 'sign' }), [400, 409]);
-    },
-  ],
-  'KS-090': [
-    'a preloaded file that is deleted is kept aside',
-    'spec',
-    async (context) => {
-      const world = await context.fresh();
-      await world.file('pre/operator', VECTOR_KEY);
-      await world.configure('keyd', {
-        main: '[aziot_keys]\nhomedir_path = "@ROOT@/keyd/home"\n[preloaded_keys]\nmine = "file://@ROOT@/pre/operator"\n',
-      });
-      await world.start('keyd');
-      const root = new Caller(world);
-      const keyHandle = stringMember(expectStatus(await root.get('/key/mine'), 200), 'keyHandle');
-      expectStatus(await root.delete('/key', { keyHandle }), 204);
-      const names = await readdir(world.path('pre'));
-      assert.equal(names.length, 1);
-      assert.match(names[0] ?? '', /^operator\.deleted-/);
-      expectError(await root.get('/key/mine'), 400);
-    },
-  ],
-  'KS-093': [
-    'twenty creations of one pair at once make one pair',
-    'spec',
-    async (context) => {
-      const { root } = await shared(context);
-      const handles = await Promise.all(Array.from({ length: 20 }, () => root.pair('test-parallel')));
-      const points = new Set(await Promise.all(handles.map((handle) => root.parameter('ec-point', handle))));
-      assert.equal(points.size, 1);
-    },
-  ],
-  'KS-094': [
-    'a kill during creations leaves no half-written key',
-    'spec',
-    async (context) => {
-      const world = await context.fresh();
-      await keydOnFiles.build(world);
-      const root = new Caller(world);
-      const calls = Array.from({ length: 8 }, (_, number) => root.pair(`test-kill-${number}`).catch(() => undefined));
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      world.running('keyd').kill('SIGKILL');
-      await Promise.all(calls);
-      await world.restart('keyd');
-      for (let number = 0; number < 8; number += 1) {
-        const result = await root.get(`/keypair/test-kill-${number}`);
-        assert.ok(!result.closed && (result.status === 200 || result.status === 400), 'neither whole nor absent');
-        await root.pair(`test-kill-${number}`);
-      }
-    },
-  ],
-  'KS-050': [
-    'an empty key file counts as missing for creation, and is an error for loading',
-    'spec',
-    async (context) => {
-      const { world, root } = await shared(context);
-      await root.key('test-hollow');
-      await writeFile(keyFile(world, 'test-hollow'), '');
-      expectError(await root.get('/key/test-hollow'), 500, 'internal error');
-      await root.key('test-hollow');
-      assert.equal((await readFile(keyFile(world, 'test-hollow'))).length, 32);
     },
   ],
 });

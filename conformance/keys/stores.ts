@@ -37,7 +37,7 @@ export function tokenLines(module: string, { pin = PIN }: { readonly pin?: strin
 }
 
 /** Makes a SoftHSM token of {@link TOKEN_LABEL} below the world's folder and points the world's environment at it. */
-export async function makeSofthsmToken(world: World): Promise<void> {
+async function makeSofthsmToken(world: World): Promise<void> {
   await mkdir(world.path('tokens'));
   const conf = 'directories.tokendir = @ROOT@/tokens\nobjectstore.backend = file\nlog.level = ERROR\n';
   world.env['SOFTHSM2_CONF'] = await world.file('softhsm2.conf', conf);

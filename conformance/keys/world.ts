@@ -8,6 +8,16 @@ export const STRANGER = 4002;
 /** Bytes 00 to 1f, the key of the published vectors. */
 export const VECTOR_KEY = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
 
+/** Published values under that key (keys-service.md 6.2); binary ones in base64. */
+export const VECTORS = {
+  hmacOfHello: 'U8QCcqcMFcpO4K9N8fFV/WxB4AziMH2Jh+zUuzan6ZA=',
+  /** Derivation data 01 02 ff. */
+  derived: '9fBFEaxtmza+Am15wc1JKfzrT12MV1aQVMjcLXGKS5s=',
+  /** IV `123456789012`, associated data `someaad`, plaintext `someplaintext`; version bytes 2 and 1. */
+  aeadV2: 'AideS2qeKJnyB1JtD7Vg5GtN6mJRRduDa0Pm7/sh',
+  aeadV1: 'AWDka03qYlFF24NrQ+bv+yEnXktqniiZ8gdSbQ+1',
+} as const;
+
 const PRELOADED = ['sym', 'p384', 'sec1', 'pkcs1', 'ed', 'garbage', 'missing'];
 
 /** Writes the preloaded key files of the recordings: one of each form that a file may have. */
