@@ -1,9 +1,9 @@
-import { type KeydClient, type KeyHandle, keydSigner } from '../clients/index.ts';
-import type { BasicAuth, EstClient, IdentityIds } from '../est/index.ts';
-import type { ClientCredential, ProxySettings, TrustStore } from '../https/index.ts';
+import { type KeyHandle, keydSigner } from '../clients/index.ts';
+import { type BasicAuth, type EstClient, EstError, type IdentityIds, NO_ATTRIBUTES } from '../est/index.ts';
+import { type ClientCredential, HttpsError, type ProxySettings, type TrustStore } from '../https/index.ts';
 import { ClientError } from '../ipc/index.ts';
-import type { Clock, Logger } from '../process/index.ts';
-import { isDue, type RenewalPolicy, toSeconds } from '../renewal/index.ts';
+import type { Clock } from '../process/index.ts';
+import type { RenewalPolicy } from '../renewal/index.ts';
 import {
   type Certificate,
   CLIENT_AUTH,
@@ -13,202 +13,197 @@ import {
   isExpired,
   parseChain,
   parseCsr,
+  type WantedExtension,
 } from '../x509/index.ts';
-import { enrolIntoNewKey, enrolWithKey, enrolWithoutTemp } from './identity-key.ts';
-import type { CertificateStore } from './store.ts';
+import { type FindContext, type Identity, tempKeyOf } from './identity-find.ts';
+import {
+  type Enrol,
+  enrolIntoNewKey,
+  enrolWithKey,
+  enrolWithoutTemp,
+  type IdentityJob,
+  RotationRefused,
+} from './identity-key.ts';
 
 /** Raised when no credential for EST can be had; the message names the identity and what to do. */
-class IdentityError extends Error {
+export class IdentityError extends Error {
   override readonly name = 'IdentityError';
 }
 
-/** What obtaining an identity needs from outside. */
-export interface IdentityContext {
-  readonly keyd: KeydClient;
-  readonly store: CertificateStore;
-  readonly est: EstClient;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly trust: TrustStore;
-  readonly proxy: ProxySettings | undefined;
-  readonly policy: RenewalPolicy;
-}
-
-/** The identity that a request wants to present. */
-export interface IdentityRequest {
+/** An identity with the server that issues it: fixed when it is taken under management (spec/renewal.md 4). */
+export interface IdentitySource {
   readonly identity: IdentityIds;
   readonly bootstrap: IdentityIds | undefined;
   readonly basic: BasicAuth | undefined;
-  /** Base URL of the certificate that is asked for: the identity is enrolled there too. */
+  /** Base URL of the EST server. */
   readonly url: string;
-  /** DER of the subject of a first identity; called only when one is made. */
-  readonly firstSubject: () => Uint8Array;
-  readonly signal: AbortSignal;
 }
 
-/** An identity as found: its chain is readable and its key belongs to it. */
-interface Identity {
-  readonly chain: readonly [Certificate, ...Certificate[]];
-  readonly handle: KeyHandle;
+/** What enrolling an identity needs from outside. */
+export interface IdentityContext extends FindContext {
+  readonly est: EstClient;
+  readonly clock: Clock;
+  readonly trust: TrustStore;
+  readonly proxy: ProxySettings | undefined;
+  readonly policy: RenewalPolicy;
+  /** How a renewal is asked for; a first enrolment is always simpleenroll. */
+  readonly operation: 'simpleenroll' | 'simplereenroll';
+  /** Whether the server is asked what it wants to see in a request. */
+  readonly csrAttributes: 'ask' | 'ignore';
+  /** Key pairs over which keyd does not move another: their key stays. */
+  readonly fixedKeys: Set<string>;
+  /** Runs steps that put certificate and key in place; see {@link IdentityJob}. */
+  readonly commit: IdentityJob['commit'];
 }
 
-/** A renewal on the way to a request must leave that request its time. */
-const RENEWAL_ON_USE_LIMIT_MS = 10_000;
+/** Preference for identity keys (spec/est.md 3). */
+const ALGORITHMS = 'ec-p256:rsa-4096:*';
+const EXTENDED_KEY_USAGE = '2.5.29.37';
+
+/** Whether the server has said that it does not know the one who asks (401, or a refused client certificate). */
+export function isRefusal(error: unknown): boolean {
+  if (error instanceof EstError) return error.status === 401;
+  return error instanceof HttpsError && error.kind === 'client-credential';
+}
 
 /**
- * The credential for a TLS client: the identity when it has not expired, renewed first when it is due; else one made with the bootstrap
- * credential (spec/est.md 3). A due identity that cannot be renewed is used as it is.
+ * Renews an identity under its policy: a new key, or the same one; the subject stays. It authenticates with the old leaf alone, or with the
+ * bootstrap credential when that has expired or the server refuses it (spec/renewal.md 4).
  *
- * @throws IdentityError when the key is not that of the certificate, or there is no identity and no bootstrap credential; whatever the
- *   enrolment throws.
+ * @throws IdentityError, or whatever enrolment, keyd and store reject with; the old identity is then in place and usable.
  */
-export async function obtainCredential(request: IdentityRequest, context: IdentityContext): Promise<ClientCredential> {
-  const found = await findIdentity(request.identity, context);
-  const now = context.clock.now();
-  if (!found) return bootstrap(request, context);
-  if (isExpired(found.chain[0], now)) {
-    context.log.warn(
-      `EST identity "${request.identity.cert}" expired ${new Date(found.chain[0].notAfter).toISOString()}`,
-    );
-    return replace(request, await bootstrapCredential(request, context), found, context);
-  }
-  if (!isDue(validityOf(found.chain[0]), context.policy.threshold, toSeconds(now))) return credentialOf(found);
-  return renewOnUse(request, found, context);
-}
-
-const credentialOf = ({ chain, handle }: Identity): ClientCredential => ({
-  keyHandle: handle,
-  certificateChainPem: formatChain(chain),
-});
-
-const validityOf = (leaf: Certificate) => ({
-  notBefore: toSeconds(leaf.notBefore),
-  notAfter: toSeconds(leaf.notAfter),
-});
-
-async function renewOnUse(
-  request: IdentityRequest,
-  found: Identity,
-  context: IdentityContext,
-): Promise<ClientCredential> {
-  const limit = AbortSignal.timeout(RENEWAL_ON_USE_LIMIT_MS);
-  const bounded = { ...request, signal: AbortSignal.any([request.signal, limit]) };
-  // a renewal presents the old leaf alone, ordinary use the whole chain (spec/renewal.md 4)
-  const auth = { keyHandle: found.handle, certificateChainPem: formatChain([found.chain[0]]) };
-  try {
-    return await replace(bounded, auth, found, context);
-  } catch (error) {
-    if (request.signal.aborted) throw request.signal.reason;
-    const why = error instanceof Error ? error.message : String(error);
-    context.log.warn(`could not renew EST identity "${request.identity.cert}", using the one at hand: ${why}`);
-    // a failed move may have left other handles: look again
-    return credentialOf((await findIdentity(request.identity, context)) ?? found);
-  }
-}
-
-/** Renews under the policy: a new key, or the same one. The subject stays. */
-async function replace(
-  request: IdentityRequest,
-  auth: ClientCredential,
+export async function renewIdentity(
+  source: IdentitySource,
   old: Identity,
+  signal: AbortSignal,
   context: IdentityContext,
-): Promise<ClientCredential> {
-  const enrol = enroller(request, auth, old.chain[0].subject, context);
-  const oldPem = formatChain(old.chain);
-  const { identity } = request;
-  const made = context.policy.rotateKey
-    ? await enrolIntoNewKey({ identity, oldPem, enrol, ...context })
-    : await enrolWithKey(old.handle, { identity, enrol, ...context });
-  context.log.info(`renewed EST identity "${identity.cert}"`);
-  return credentialOf(made);
+): Promise<Identity> {
+  const [leaf] = old.chain;
+  if (isExpired(leaf, context.clock.now())) {
+    context.log.warn(`EST identity "${source.identity.cert}" expired ${new Date(leaf.notAfter).toISOString()}`);
+    return replace(source, old, 'bootstrap', signal, context);
+  }
+  try {
+    return await replace(source, old, 'identity', signal, context);
+  } catch (error) {
+    if (!source.bootstrap || !isRefusal(error)) throw error;
+    const why = (error as Error).message;
+    context.log.warn(`EST identity "${source.identity.cert}" was refused, using the bootstrap credential: ${why}`);
+    return replace(source, old, 'bootstrap', signal, context);
+  }
 }
 
-async function bootstrap(request: IdentityRequest, context: IdentityContext): Promise<ClientCredential> {
-  const auth = await bootstrapCredential(request, context);
-  const enrol = enroller(request, auth, request.firstSubject(), context);
-  const { identity } = request;
-  const oldPem = await context.store.read(identity.cert).catch(() => undefined);
-  const job = { identity, oldPem, enrol, ...context };
+async function replace(
+  source: IdentitySource,
+  old: Identity,
+  by: 'identity' | 'bootstrap',
+  signal: AbortSignal,
+  context: IdentityContext,
+): Promise<Identity> {
+  const { identity } = source;
+  const credential =
+    by === 'identity'
+      ? { keyHandle: old.handle, certificateChainPem: formatChain([old.chain[0]]) }
+      : await bootstrapCredential(source, context);
+  const operation = by === 'identity' ? context.operation : 'simpleenroll';
+  const { enrol, algorithms } = await enroller(
+    source,
+    { credential, operation, signal },
+    old.chain[0].subject,
+    context,
+  );
+  const rotates = context.policy.rotateKey && !context.fixedKeys.has(identity.pk);
+  if (!rotates) return enrolWithKey(old.handle, { identity, enrol, ...context });
   try {
-    return credentialOf(await enrolIntoNewKey(job));
+    return await enrolIntoNewKey({ identity, oldPem: formatChain(old.chain), enrol, algorithms, ...context });
   } catch (error) {
-    if (!(error instanceof ClientError) || error.kind !== 'refused') throw error;
-    context.log.warn(`keyd refused to rotate "${identity.pk}": ${error.message}; making the key anew in its place`);
-    return credentialOf(await enrolWithoutTemp(job));
+    if (!(error instanceof RotationRefused)) throw error;
+    context.fixedKeys.add(identity.pk);
+    context.log.warn(`${error.message}; renewing with the key that is there until certd is started again`);
+    return enrolWithKey(old.handle, { identity, enrol, ...context });
+  }
+}
+
+/**
+ * Makes an identity with the bootstrap credential: under a temporary key where keyd allows it, so that what is there stays until the server
+ * has issued (spec/est.md 3).
+ *
+ * @param firstSubject DER of the subject.
+ * @throws IdentityError without a bootstrap credential; whatever enrolment, keyd and store reject with.
+ */
+export async function bootstrapIdentity(
+  source: IdentitySource,
+  firstSubject: Uint8Array,
+  signal: AbortSignal,
+  context: IdentityContext,
+): Promise<Identity> {
+  const { identity } = source;
+  const credential = await bootstrapCredential(source, context);
+  const access = { credential, operation: 'simpleenroll', signal } as const;
+  const { enrol, algorithms } = await enroller(source, access, firstSubject, context);
+  const oldPem = await context.store.read(identity.cert).catch(() => undefined);
+  const job: IdentityJob = { identity, oldPem, enrol, algorithms, ...context };
+  try {
+    return await enrolIntoNewKey(job);
+  } catch (error) {
+    const noTemp = error instanceof ClientError && error.kind === 'refused' && error.status !== 503;
+    if (!noTemp && !(error instanceof RotationRefused)) throw error;
+    context.log.warn(
+      `keyd refused to use "${tempKeyOf(identity.pk)}": ${error.message}; making "${identity.pk}" anew in its place`,
+    );
+    return enrolWithoutTemp(job);
   }
 }
 
 async function bootstrapCredential(
-  { identity, bootstrap }: IdentityRequest,
-  context: IdentityContext,
+  { identity, bootstrap }: IdentitySource,
+  { store, keyd }: IdentityContext,
 ): Promise<ClientCredential> {
   if (!bootstrap) {
     throw new IdentityError(
       `EST identity "${identity.cert}" could not be obtained and bootstrap is not configured; set bootstrap_identity_cert and bootstrap_identity_pk`,
     );
   }
-  const pem = await context.store.read(bootstrap.cert);
+  const pem = await store.read(bootstrap.cert);
   const chain = pem === undefined ? [] : parseChain(pem);
   if (chain.length === 0)
     throw new IdentityError(`bootstrap certificate "${bootstrap.cert}" is not there; preload or import it`);
-  return { keyHandle: await context.keyd.loadKeyPair(bootstrap.pk), certificateChainPem: formatChain(chain) };
+  return { keyHandle: await keyd.loadKeyPair(bootstrap.pk), certificateChainPem: formatChain(chain) };
 }
 
-/** Signs a client certificate request for the subject with a key of keyd and enrols it. */
-function enroller(
-  request: IdentityRequest,
-  credential: ClientCredential,
+interface Access {
+  readonly credential: ClientCredential;
+  readonly operation: 'simpleenroll' | 'simplereenroll';
+  readonly signal: AbortSignal;
+}
+
+/** What signs a client certificate request for the subject with a key of keyd and enrols it, and the kind of key that the server wants. */
+async function enroller(
+  { url, basic }: IdentitySource,
+  { credential, operation, signal }: Access,
   subject: Uint8Array,
   context: IdentityContext,
-) {
-  const { url, basic, signal } = request;
+): Promise<{ readonly enrol: Enrol; readonly algorithms: string }> {
   const { trust, proxy } = context;
-  return async (handle: KeyHandle): Promise<Certificate[]> => {
-    const signer = await keydSigner(context.keyd, handle);
-    const csr = await parseCsr(await createCsr({ subject, extensions: [extendedKeyUsage(CLIENT_AUTH)], signer }));
-    return context.est.enrol({ url, csr, basic, credential, trust, proxy, signal });
+  const access = { url, basic, credential, trust, proxy, signal };
+  const wishes = context.csrAttributes === 'ask' ? await context.est.csrAttributes(access) : NO_ATTRIBUTES;
+  for (const name of wishes.unknown) context.log.warn(`EST server wants attribute ${name}, which is left out`);
+  const extensions = extensionsFor(wishes.extensions);
+  return {
+    algorithms: [...wishes.keyAlgorithms, ALGORITHMS].join(':'),
+    async enrol(handle: KeyHandle): Promise<Certificate[]> {
+      const signer = await keydSigner(context.keyd, handle);
+      const csr = await parseCsr(await createCsr({ subject, extensions, signer }));
+      return context.est.enrol({ ...access, csr, operation });
+    },
   };
 }
 
-async function findIdentity({ cert, pk }: IdentityIds, context: IdentityContext): Promise<Identity | undefined> {
-  const [leaf, ...rest] = await readChain(cert, context);
-  if (!leaf) return undefined;
-  const handle = await keyOfLeaf(pk, leaf, context.keyd);
-  if (handle !== undefined && handle !== 'other-key') return { chain: [leaf, ...rest], handle };
-  // a crash between writing the certificate and moving the key leaves the right key under the temporary id
-  const fresh = await keyOfLeaf(`${pk}-temp`, leaf, context.keyd).catch(() => undefined);
-  if (fresh === undefined || fresh === 'other-key') {
-    if (handle === undefined) return undefined;
-    throw new IdentityError(
-      `key pair "${pk}" does not belong to EST identity "${cert}"; remove that certificate to bootstrap anew`,
-    );
-  }
-  context.log.warn(`finishing the interrupted rotation of key pair "${pk}"`);
-  await context.keyd.moveKeyPair(`${pk}-temp`, pk);
-  return { chain: [leaf, ...rest], handle: await context.keyd.loadKeyPair(pk) };
-}
-
-async function readChain(cert: string, { store, log }: IdentityContext): Promise<Certificate[]> {
-  const pem = await store.read(cert);
-  try {
-    return pem === undefined ? [] : parseChain(pem);
-  } catch (error) {
-    log.warn(`EST identity "${cert}" is damaged: ${(error as Error).message}`);
-    return [];
-  }
-}
-
-async function keyOfLeaf(
-  pk: string,
-  leaf: Certificate,
-  keyd: KeydClient,
-): Promise<KeyHandle | 'other-key' | undefined> {
-  try {
-    const handle = await keyd.loadKeyPair(pk);
-    const { publicKey } = await keydSigner(keyd, handle);
-    return publicKey.equals(leaf.x509.publicKey) ? handle : 'other-key';
-  } catch (error) {
-    if (error instanceof ClientError && error.kind === 'refused' && error.status === 400) return undefined;
-    throw error;
-  }
+/** Client authentication is always asked for, beside whatever else the server wants. */
+function extensionsFor(wanted: readonly WantedExtension[]): WantedExtension[] {
+  const clientAuth = extendedKeyUsage(CLIENT_AUTH);
+  const purpose = wanted.find(({ oid }) => oid === EXTENDED_KEY_USAGE);
+  const inner = Buffer.from(clientAuth.value).subarray(2);
+  const covers = purpose !== undefined && Buffer.from(purpose.value).includes(inner);
+  return [covers ? purpose : clientAuth, ...wanted.filter(({ oid }) => oid !== EXTENDED_KEY_USAGE)];
 }

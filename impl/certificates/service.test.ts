@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toUid } from '../ipc/index.ts';
-import { type Clock, createLogger, systemClock } from '../process/index.ts';
+import { type Clock, createCounters, createLogger, systemClock } from '../process/index.ts';
 import { basicConstraints, createCsr, parseChain, softwareSigner, type WantedExtension } from '../x509/index.ts';
 import { CertificateService, type CreateRequest } from './service.ts';
 import { loadSettings } from './settings-read.ts';
@@ -36,10 +36,11 @@ async function start(toml: string): Promise<CertificateService> {
   writeFileSync(join(root, 'config.toml'), `homedir_path = "${root}/home"\n${toml}`);
   const { settings } = await loadSettings({ mainFile: join(root, 'config.toml'), directory: join(root, 'none') });
   const store = new CertificateStore(settings.homedir, settings.preloaded);
-  const est = { enrol: () => Promise.reject(new Error('EST must not be asked')) };
+  const refuse = () => Promise.reject(new Error('EST must not be asked'));
+  const est = { enrol: refuse, csrAttributes: refuse };
   service = new CertificateService(
     { settings, store, trust: { anchors: [], source: '' }, proxy: undefined },
-    { keyd, est, clock, log },
+    { keyd, est, clock, log, random: () => 0, counters: createCounters() },
   );
   return service;
 }

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { KeydClient } from '../clients/index.ts';
-import type { EstClient } from '../est/index.ts';
+import type { EstClient, IdentityIds } from '../est/index.ts';
 import type { ProxySettings, TrustStore } from '../https/index.ts';
-import { invalidParameter, ServiceError, type Uid } from '../ipc/index.ts';
-import type { Clock, Logger } from '../process/index.ts';
-import { type CertificateRequest, CsrError, parseChain, parseCsr } from '../x509/index.ts';
+import { invalidParameter, ROOT, ServiceError, type Uid } from '../ipc/index.ts';
+import type { Clock, Counters, CounterValue, Logger } from '../process/index.ts';
+import type { Random, RenewalState } from '../renewal/index.ts';
+import { type CertificateRequest, CsrError, fingerprint, parseChain, parseCsr } from '../x509/index.ts';
 import { Enrolments } from './enrolments.ts';
 import { issueByEst } from './est-issuer.ts';
+import { IdentityKeeper, type KeeperContext } from './identity-keeper.ts';
+import { identitySources } from './identity-sources.ts';
 import { issueByLocalCa, issueByRequest, issueSelfSigned } from './local-issuer.ts';
-import { NamedLocks } from './locks.ts';
 import { mayWrite } from './principals.ts';
 import type { IssuanceEntry, Settings } from './settings.ts';
 import type { CertificateStore } from './store.ts';
@@ -27,7 +29,12 @@ export interface ServiceParts {
   readonly est: EstClient;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly random: Random;
+  readonly counters: Counters;
 }
+
+/** A managed EST identity with what is known about it. */
+export type IdentityState = RenewalState & IdentityIds;
 
 /** Body of `POST /certificates`. */
 export interface CreateRequest {
@@ -41,17 +48,34 @@ export class CertificateService {
   #state: ServiceState;
   readonly #parts: ServiceParts;
   readonly #enrolments: Enrolments;
-  readonly #identityLocks = new NamedLocks();
+  readonly #identities: IdentityKeeper;
 
   constructor(state: ServiceState, parts: ServiceParts) {
     this.#state = state;
     this.#parts = parts;
     this.#enrolments = new Enrolments(parts.clock);
+    this.#identities = new IdentityKeeper(parts);
+  }
+
+  /** Begins to renew EST identities: those that are due at once, the others by timer. */
+  start(): void {
+    this.#manage();
+    this.#identities.start();
   }
 
   /** Puts a new configuration in force. */
   replace(state: ServiceState): void {
     this.#state = state;
+    this.#manage();
+  }
+
+  /** EST identities that a user may write, with what is planned for them, and all counters for root. */
+  renewals(uid: Uid): { readonly identities: readonly IdentityState[]; readonly counters: readonly CounterValue[] } {
+    const { principals } = this.#state.settings;
+    return {
+      identities: this.#identities.states().filter(({ cert }) => mayWrite(principals, uid, cert)),
+      counters: uid === ROOT ? this.#parts.counters.values() : [],
+    };
   }
 
   get state(): ServiceState {
@@ -62,6 +86,27 @@ export class CertificateService {
   async get(certId: string): Promise<string> {
     this.#parts.log.debug(`reading certificate "${certId}"`);
     const pem = await this.#state.store.read(certId);
+    if (pem === undefined) throw invalidParameter('id', 'not found');
+    return pem;
+  }
+
+  /**
+   * PEM text of an id as soon as its leaf is another than `not`, or as it is when the time is over. Throws the 400 `not found` when there is
+   * none then.
+   *
+   * @param not lower-case hex SHA-256 of the leaf that the caller has; undefined: what is there now.
+   */
+  async awaitChange(
+    certId: string,
+    { not, waitMs }: { readonly not: string | undefined; readonly waitMs: number },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { store } = this.#state;
+    const known = not ?? digestOfLeaf(await store.read(certId));
+    const read = () => this.#state.store.read(certId);
+    const same = (pem: string | undefined) =>
+      not === undefined || pem !== undefined ? digestOfLeaf(pem) === known : true;
+    const pem = await store.changes.until({ read, same, waitMs }, this.#parts.clock, signal);
     if (pem === undefined) throw invalidParameter('id', 'not found');
     return pem;
   }
@@ -94,11 +139,24 @@ export class CertificateService {
     if (!issuer && entry?.method === 'est') return this.#enrol(state, { certId, csr, entry, signal });
     const pem = await this.#sign(state, { certId, csr, entry }, issuer ?? undefined);
     await state.store.write(certId, pem);
+    this.#parts.counters.add('certificates_issued', { method: issuer ? 'issuer' : (entry?.method ?? '') });
     return pem;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#enrolments.close();
+    await this.#identities.close();
+  }
+
+  #manage(): void {
+    const { sources, warnings } = identitySources(this.#state.settings);
+    for (const warning of warnings) this.#parts.log.warn(warning);
+    this.#identities.manage(sources, this.#keeperContext(this.#state));
+  }
+
+  #keeperContext({ settings, store, trust, proxy }: ServiceState): KeeperContext {
+    const { renewal, operation, csrAttributes } = settings.est;
+    return { ...this.#parts, store, trust, proxy, policy: renewal, operation, csrAttributes };
   }
 
   #authorise(uid: Uid, certId: string): void {
@@ -118,24 +176,30 @@ export class CertificateService {
   }
 
   #enrol(
-    { settings, store, trust, proxy }: ServiceState,
+    state: ServiceState,
     request: { certId: string; csr: CertificateRequest; entry: IssuanceEntry; signal: AbortSignal },
   ): Promise<string> {
     const digest = createHash('sha256').update(request.csr.der).digest('hex');
-    const context = {
-      ...this.#parts,
-      store,
-      trust,
-      proxy,
-      policy: settings.est.renewal,
-      identityLocks: this.#identityLocks,
-    };
+    const context = this.#keeperContext(state);
     return this.#enrolments.join(request.certId, digest, request.signal, async (signal, onPostponed) => {
-      const pem = await issueByEst({ ...request, signal, onPostponed }, settings.est, context);
-      await store.write(request.certId, pem);
+      const pem = await issueByEst({ ...request, signal, onPostponed }, state.settings.est, this.#identities, context);
+      await state.store.write(request.certId, pem);
+      this.#parts.counters.add('certificates_issued', { method: 'est' });
       return pem;
     });
   }
+}
+
+/** Hex SHA-256 of the first certificate of a text, or of the text where that is no certificate; empty for nothing. */
+function digestOfLeaf(pem: string | undefined): string {
+  if (pem === undefined) return '';
+  try {
+    const [leaf] = parseChain(pem);
+    if (leaf) return fingerprint(leaf);
+  } catch {
+    // not for this to judge
+  }
+  return createHash('sha256').update(pem).digest('hex');
 }
 
 async function readCsr(pem: string): Promise<CertificateRequest> {

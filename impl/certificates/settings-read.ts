@@ -130,6 +130,8 @@ function readEst(est: Static<typeof EST>, notes: Notes): EstSettings {
     auth: readAuth(keys, (key, fault) => notes.warn([...path, key], fault)),
     urls: est.urls ?? {},
     renewal: readRenewal(est.identity_auto_renew ?? {}, [...path, 'identity_auto_renew'], notes),
+    operation: est.identity_auto_renew?.operation ?? 'simpleenroll',
+    csrAttributes: est.csr_attributes ? 'ask' : 'ignore',
   };
 }
 

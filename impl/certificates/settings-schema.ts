@@ -27,6 +27,7 @@ const AUTO_RENEW = Type.Object({
   rotate_key: Type.Optional(Type.Boolean()),
   threshold: Type.Optional(Type.String()),
   retry: Type.Optional(Type.String()),
+  operation: Type.Optional(Type.Union([Type.Literal('simpleenroll'), Type.Literal('simplereenroll')])),
 });
 
 /** `[cert_issuance.est]`. */
@@ -34,6 +35,7 @@ export const EST = Type.Object({
   trusted_certs: Type.Optional(Type.Array(Type.String())),
   ...AUTH_KEYS,
   auth: Type.Optional(Type.Object(AUTH_KEYS)),
+  csr_attributes: Type.Optional(Type.Boolean()),
   identity_auto_renew: Type.Optional(AUTO_RENEW),
   urls: Type.Optional(Type.Record(Type.String(), Type.String())),
 });

@@ -28,6 +28,10 @@ export interface EstSettings {
   readonly auth: EstAuth;
   readonly urls: Readonly<Record<string, string>>;
   readonly renewal: RenewalPolicy;
+  /** How renewals are asked for. */
+  readonly operation: 'simpleenroll' | 'simplereenroll';
+  /** Whether the server is asked what it wants to see in the requests of identities. */
+  readonly csrAttributes: 'ask' | 'ignore';
 }
 
 /** certd's configuration, checked. */

@@ -3,7 +3,7 @@ import { ConfigError, configPaths, watchConfig } from '../config/index.ts';
 import { createEstClient } from '../est/index.ts';
 import { loadTrust, proxyFrom, sendHttps } from '../https/index.ts';
 import { serve } from '../ipc/index.ts';
-import { causeChain, type DaemonContext, type StartDaemon } from '../process/index.ts';
+import { causeChain, createCounters, type DaemonContext, type StartDaemon } from '../process/index.ts';
 import { parseChain } from '../x509/index.ts';
 import { certdApi } from './routes.ts';
 import { CertificateService, type ServiceState } from './service.ts';
@@ -34,13 +34,19 @@ async function readTrusted(ids: readonly string[], store: CertificateStore, { lo
 }
 
 /** Builds everything that a configuration stands for, before any of it is put in force. `homedir` stays what it was at start. */
-async function buildState(context: DaemonContext, homedir?: string): Promise<ServiceState> {
+async function buildState(context: DaemonContext, before?: ServiceState): Promise<ServiceState> {
   const loaded = await loadSettings(configPaths('certd', context.env));
   report(loaded, context);
   const { settings } = loaded;
-  const store = new CertificateStore(homedir ?? settings.homedir, settings.preloaded);
+  const homedir = before?.settings.homedir ?? settings.homedir;
+  const store = new CertificateStore(homedir, settings.preloaded, before?.store.changes);
   const trusted = await readTrusted(settings.est.trustedCerts, store, context);
-  return { settings, store, trust: await loadTrust(context.env, trusted), proxy: proxyFrom(context.env) };
+  return {
+    settings: { ...settings, homedir },
+    store,
+    trust: await loadTrust(context.env, trusted),
+    proxy: proxyFrom(context.env),
+  };
 }
 
 /**
@@ -50,18 +56,20 @@ async function buildState(context: DaemonContext, homedir?: string): Promise<Ser
 export const startCertd: StartDaemon = async (context) => {
   const { env, log, clock } = context;
   const state = await buildState(context);
-  const { homedir, endpoints, maxRequests } = state.settings;
+  const { endpoints, maxRequests } = state.settings;
   const keyd = createKeydClient({ socketPath: endpoints.keyd, retries: 0, clock });
-  const est = createEstClient({ send: sendHttps, clock, log: log.for('est'), keydSocketPath: endpoints.keyd });
-  const service = new CertificateService(state, { keyd, est, clock, log });
+  const random = Math.random;
+  const est = createEstClient({ send: sendHttps, clock, log: log.for('est'), keydSocketPath: endpoints.keyd, random });
+  const service = new CertificateService(state, { keyd, est, clock, log, random, counters: createCounters() });
   const server = await serve({ api: certdApi(service), socketPath: endpoints.certd, maxRequests, env, log });
+  service.start();
   const watch = watchConfig({
     ...configPaths('certd', env),
     log,
     clock,
     onChange: async () => {
       try {
-        service.replace(await buildState(context, homedir));
+        service.replace(await buildState(context, service.state));
         log.info('configuration reloaded');
       } catch (error) {
         log.warn(`keeping the old configuration: ${causeChain(error).join(': ')}`);
@@ -71,7 +79,7 @@ export const startCertd: StartDaemon = async (context) => {
   return {
     async close() {
       watch.close();
-      service.close();
+      await service.close();
       await server.close();
       await keyd.close();
     },

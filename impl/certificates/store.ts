@@ -1,6 +1,7 @@
 import { mkdir, readFile, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { objectFileName, removeFileDurable, writeFileDurable } from '../files/index.ts';
+import { Changes } from './changes.ts';
 import { NamedLocks } from './locks.ts';
 import type { Preloaded } from './preloaded.ts';
 
@@ -24,12 +25,14 @@ const isMissing = (error: unknown): boolean => {
 export class CertificateStore {
   readonly #folder: string;
   readonly #preloaded: ReadonlyMap<string, Preloaded>;
-  readonly #locks: NamedLocks;
+  readonly #locks = new NamedLocks();
+  /** Told of each write; a reload hands the same one on. */
+  readonly changes: Changes;
 
-  constructor(homedir: string, preloaded: ReadonlyMap<string, Preloaded>, locks = new NamedLocks()) {
+  constructor(homedir: string, preloaded: ReadonlyMap<string, Preloaded>, changes = new Changes()) {
     this.#folder = join(homedir, 'certs');
     this.#preloaded = preloaded;
-    this.#locks = locks;
+    this.changes = changes;
   }
 
   /**
@@ -55,6 +58,7 @@ export class CertificateStore {
       } catch (cause) {
         throw new StoreError(`could not write certificate "${id}"`, { cause });
       }
+      this.changes.tell();
     });
   }
 
@@ -67,6 +71,7 @@ export class CertificateStore {
       } catch (cause) {
         if (!isMissing(cause)) throw new StoreError(`could not delete certificate "${id}"`, { cause });
       }
+      this.changes.tell();
     });
   }
 

@@ -2,7 +2,7 @@ import type { HttpsResponse } from '../https/index.ts';
 import { type Certificate, Pkcs7Error, readCertificate, readCertsOnlyPkcs7 } from '../x509/index.ts';
 import type { EstOperation } from './target.ts';
 
-/** Why an enrolment brought no certificate. `retryable`: the same request may succeed soon (5xx). */
+/** Why an enrolment brought no certificate. */
 export class EstError extends Error {
   override readonly name = 'EstError';
   readonly status: number | undefined;

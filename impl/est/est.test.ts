@@ -88,7 +88,7 @@ const clock: Clock = {
 
 async function enrol(changes: Partial<Enrolment> = {}, sender: typeof send = send): Promise<string[]> {
   const log = createLogger({ target: 'est', filter: 'debug', write: (line) => world.log.push(line), now: () => NOW });
-  const client = createEstClient({ send: sender, clock, log, keydSocketPath: '/run/keyd.sock' });
+  const client = createEstClient({ send: sender, clock, log, keydSocketPath: '/run/keyd.sock', random: () => 0.5 });
   const trust = { anchors: [], source: 'test' };
   const chain = await client.enrol({
     url: URL_BASE,
@@ -227,33 +227,125 @@ describe('answers', () => {
   test('an expired certificate is an error, one that begins later a warning', async () => {
     const late = { ...clock, now: () => world.leaf.notAfter };
     const log = createLogger({ target: 'est', filter: '', write: () => undefined, now: () => NOW });
-    const client = createEstClient({ send, clock: late, log, keydSocketPath: '/k' });
+    const client = createEstClient({ send, clock: late, log, keydSocketPath: '/k', random: () => 0.5 });
     const trust = { anchors: [], source: 'test' };
     await expect(
       client.enrol({ url: URL_BASE, csr: world.csr, trust, signal: new AbortController().signal }),
     ).rejects.toThrow('expired');
   });
 
-  test('EST-022 a failing CA list fails the whole and ends the other request', async () => {
-    let ended = false;
-    const sender = (options: SendHttpsOptions): Promise<HttpsResponse> => {
-      if (options.method === 'GET')
-        return Promise.resolve({ status: 404, headers: {}, body: Buffer.alloc(0), tls: { protocol: null } });
-      return new Promise((_, reject) => {
-        options.signal?.addEventListener('abort', () => {
-          ended = true;
-          reject(new HttpsError('aborted', 'given up'));
-        });
-      });
-    };
-    await expect(enrol({}, sender)).rejects.toThrow('404 to cacerts');
-    expect(ended).toBe(true);
+  test('EST-022 where the CA list fails nothing is enrolled', async () => {
+    world.answers.cacerts = [() => ({ status: 404 })];
+    await expect(enrol()).rejects.toThrow('404 to cacerts');
+    expect(posts()).toEqual([]);
   });
 
   test('a CA list without certificates is taken, as the reference does', async () => {
     world.answers.cacerts = [() => good()];
     expect(await enrol()).toEqual([hex(world.leaf)]);
   });
+});
+
+describe('redirects', () => {
+  const to = (status: number, location: string) => () => ({ status, headers: { location } });
+
+  test.each([307, 308])('%i on the same origin is followed with the same request and credentials', async (status) => {
+    world.answers.simpleenroll = [to(status, '/moved/simpleenroll'), () => good(world.leaf)];
+    await enrol({ basic: { username: 'u', password: 'p' } });
+    const [first, second] = posts();
+    expect(second?.url).toBe('https://est.example:8443/moved/simpleenroll');
+    expect([second?.body, second?.headers]).toEqual([first?.body, first?.headers]);
+  });
+
+  test('a CA list may also be elsewhere by 302', async () => {
+    world.answers.cacerts = [to(302, `${URL_BASE}/other/cacerts`), () => good(world.ca)];
+    expect(await enrol()).toHaveLength(2);
+  });
+
+  test.each([
+    ['EST-020 another host', 'https://elsewhere.example:8443/.well-known/est/simpleenroll'],
+    ['another port', 'https://est.example/x'],
+    ['no TLS', 'http://est.example:8443/x'],
+    ['no address', 'https://['],
+  ])('%s is an error and is not contacted', async (_name, location) => {
+    world.answers.simpleenroll = [to(307, location)];
+    await expect(enrol()).rejects.toThrow('redirected to');
+    expect(posts()).toHaveLength(1);
+  });
+
+  test.each([301, 302, 303])('EST-020 %i could turn the POST into a GET, and is an error', async (status) => {
+    world.answers.simpleenroll = [to(status, `${URL_BASE}/moved/simpleenroll`)];
+    await expect(enrol()).rejects.toThrow(`answered ${status}`);
+    expect(posts()).toHaveLength(1);
+  });
+
+  test('a circle ends', async () => {
+    world.answers.simpleenroll = [to(307, `${URL_BASE}/simpleenroll`)];
+    await expect(enrol()).rejects.toThrow('more than 3 times');
+  });
+});
+
+describe('csrattrs', () => {
+  const ask = (answer: Partial<HttpsResponse>) => {
+    const log = createLogger({ target: 'est', filter: 'off', write: () => undefined, now: () => NOW });
+    const sender = async (options: SendHttpsOptions): Promise<HttpsResponse> => {
+      world.sent.push(options);
+      return { status: 200, headers: {}, body: Buffer.alloc(0), tls: { protocol: null }, ...answer };
+    };
+    const client = createEstClient({ send: sender, clock, log, keydSocketPath: '/k', random: () => 0 });
+    return client.csrAttributes({
+      url: URL_BASE,
+      trust: { anchors: [], source: 'test' },
+      signal: new AbortController().signal,
+    });
+  };
+  const base64 = (hex: string) => Buffer.from(Buffer.from(hex, 'hex').toString('base64'));
+
+  test.each([204, 404])('%i means no wishes', async (status) => {
+    expect(await ask({ status })).toEqual({ keyAlgorithms: [], extensions: [], unknown: [] });
+    expect(world.sent[0]?.url).toBe(`${URL_BASE}/csrattrs`);
+  });
+
+  test('the example of RFC 7030 4.5.2 is read: what is not known is named', async () => {
+    const text = 'MEEGCSqGSIb3DQEJBzASBgcqhkjOPQIBMQcGBSuBBAAiMBYGCSqGSIb3DQEJDjEJBgcrBgEBAQEWBggqhkjOPQQDAw==';
+    expect(await ask({ body: Buffer.from(text) })).toEqual({
+      keyAlgorithms: [],
+      extensions: [],
+      unknown: ['1.2.840.113549.1.9.7', '1.3.132.0.34', '1.2.840.10045.4.3.3'],
+    });
+  });
+
+  test('key kinds and extensions with values are taken over', async () => {
+    const curve = '301506072a8648ce3d0201310a06082a8648ce3d030107';
+    const rsa = '301106092a864886f70d010101310402020800';
+    const eku = '301d0603551d250416301406082b0601050507030106082b06010505070302';
+    const list = `301f${eku}`;
+    const extensions = `302e06092a864886f70d01090e3121${list}`;
+    const body = base64(`305a${curve}${rsa}${extensions}`);
+    const attributes = await ask({ body });
+    expect(attributes.keyAlgorithms).toEqual(['ec-p256', 'rsa-2048']);
+    expect(attributes.extensions.map(({ oid, critical }) => [oid, critical])).toEqual([['2.5.29.37', false]]);
+    expect(attributes.unknown).toEqual([]);
+  });
+
+  test.each([
+    ['status 500', { status: 400 }],
+    ['a page', { body: Buffer.from('<html>') }],
+    ['damaged DER', { body: base64('3005') }],
+    ['no list', { body: base64('0500') }],
+  ])('%s is a typed error', async (_name, answer) => {
+    await expect(ask(answer)).rejects.toMatchObject({ name: 'EstError' });
+  });
+});
+
+test('simplereenroll is asked for where it is wanted', async () => {
+  await enrol({ operation: 'simplereenroll' });
+  expect(world.sent.map(({ url }) => url)).toEqual([`${URL_BASE}/cacerts`, `${URL_BASE}/simplereenroll`]);
+});
+
+test('both requests ask for a connection that is kept', async () => {
+  await enrol();
+  expect(world.sent.map(({ connection }) => connection)).toEqual(['kept', 'kept']);
 });
 
 describe('patience', () => {
@@ -282,6 +374,16 @@ describe('patience', () => {
     world.answers.simpleenroll = [() => ({ status: 500 })];
     await expect(enrol()).rejects.toThrow('answered 500');
     expect(posts()).toHaveLength(2 + 3);
+  });
+
+  test('a busy server is waited for as it asks, for ten seconds at most; pauses vary by a quarter', async () => {
+    const busy = (seconds: string) => () => ({ status: 503, headers: { 'retry-after': seconds } });
+    world.answers.simpleenroll = [busy('7'), () => ({ status: 502 }), () => good(world.leaf)];
+    await enrol();
+    expect(world.slept).toEqual([7000, 3000]);
+    world.answers.simpleenroll = [busy('11')];
+    await expect(enrol()).rejects.toThrow('answered 503');
+    expect(posts()).toHaveLength(4);
   });
 
   test.each(['not-connected', 'closed'] as const)('%s is tried again', async (kind) => {

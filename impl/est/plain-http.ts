@@ -1,7 +1,9 @@
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { HttpsError, type SendHttpsOptions } from '../https/index.ts';
 import type { EstAnswer } from './answer.ts';
 
+/** Connections that are kept for the next exchange, idle for half a minute at most. */
+const KEPT = new Agent({ keepAlive: true, maxFreeSockets: 4, timeout: 30_000 });
 const BODY_LIMIT = 1024 * 1024;
 
 /**
@@ -24,7 +26,7 @@ export function sendPlainHttp(options: SendHttpsOptions): Promise<EstAnswer> {
       path: `${url.pathname}${url.search}`,
       headers: options.headers.flat(),
       setDefaultHeaders: false,
-      agent: false,
+      agent: KEPT,
       signal,
     });
     asking.once('error', (error) => fail(error, 'not-connected'));
@@ -45,7 +47,6 @@ export function sendPlainHttp(options: SendHttpsOptions): Promise<EstAnswer> {
           (values ?? []).join(', '),
         ]);
         resolve({ status: answer.statusCode ?? 0, headers: Object.fromEntries(headers), body: Buffer.concat(chunks) });
-        asking.destroy();
       });
     });
     asking.end(options.body);

@@ -3,8 +3,8 @@ export class EstSettingsError extends Error {
   override readonly name = 'EstSettingsError';
 }
 
-/** The two operations that are used (RFC 7030 3.2.2). */
-export type EstOperation = 'simpleenroll' | 'cacerts';
+/** The operations that are used (RFC 7030 3.2.2). */
+export type EstOperation = 'simpleenroll' | 'simplereenroll' | 'cacerts' | 'csrattrs';
 
 /** EST URLs of a configuration. */
 export interface EstUrls {

@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { openConnection } from './connection.ts';
 import { classifyExchangeError, HttpsError } from './https-error.ts';
+import { keptConnection, wasReused } from './kept-connections.ts';
 import type { CredentialContext, HttpsRequest, HttpsResponse } from './request.ts';
 
 const DEFAULT_BODY_LIMIT = 1024 * 1024;
@@ -23,18 +24,27 @@ function flatHeaders(answer: IncomingMessage): Record<string, string> {
   return Object.fromEntries(entries.map(([name, values]) => [name, (values ?? []).join(', ')]));
 }
 
-function exchange(request: HttpsRequest, url: URL, socket: TLSSocket, signal: AbortSignal): Promise<HttpsResponse> {
+/** A failure of a connection that was kept, before anything of the answer came: another connection may do. */
+class StaleConnection extends Error {
+  override readonly name = 'StaleConnection';
+}
+
+function exchange(request: HttpsRequest, url: URL, connection: object, signal: AbortSignal): Promise<HttpsResponse> {
   return new Promise((resolve, reject) => {
     const asking = httpRequest({
       method: request.method,
       path: `${url.pathname}${url.search}`,
       headers: request.headers.flat(),
       setDefaultHeaders: false,
-      createConnection: () => socket,
+      ...connection,
       signal,
     });
-    asking.once('error', reject);
+    asking.once('error', (cause) => {
+      const stale = wasReused(asking) && !signal.aborted;
+      reject(stale ? new StaleConnection('a kept connection was closed', { cause }) : cause);
+    });
     asking.once('response', (answer) => {
+      const socket = answer.socket as TLSSocket;
       readBody(answer, request.maxBodyBytes ?? DEFAULT_BODY_LIMIT, url.host)
         .then((body) => {
           resolve({
@@ -65,7 +75,7 @@ function targetOf(text: string): URL {
 }
 
 /**
- * Sends one request over a connection of its own and reads the answer, on this thread. Deadlines and `signal` end it at any point.
+ * Sends one request, over a connection of its own unless it asks for a kept one, and reads the answer, on this thread. Deadlines and `signal` end it at any point.
  * Throws HttpsError.
  */
 export async function runExchange(
@@ -84,12 +94,15 @@ export async function runExchange(
   );
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort, { once: true });
-  let socket: TLSSocket | undefined;
+  const open = async () => {
+    const socket = await openConnection(request, url, credential, controller.signal);
+    clearTimeout(connect);
+    return socket;
+  };
   try {
     controller.signal.throwIfAborted();
-    socket = await openConnection(request, url, credential, controller.signal);
-    clearTimeout(connect);
-    return await exchange(request, url, socket, controller.signal);
+    const run = request.connection === 'kept' ? overKeptConnection : overOwnConnection;
+    return await run({ request, url, credential, open }, controller.signal);
   } catch (error) {
     if (controller.signal.aborted) throw controller.signal.reason;
     throw classifyExchangeError(error, url.host);
@@ -97,7 +110,35 @@ export async function runExchange(
     clearTimeout(total);
     clearTimeout(connect);
     signal?.removeEventListener('abort', abort);
-    socket?.on('error', () => undefined);
-    socket?.destroy();
+  }
+}
+
+interface Run {
+  readonly request: HttpsRequest;
+  readonly url: URL;
+  readonly credential: CredentialContext | undefined;
+  readonly open: () => Promise<TLSSocket>;
+}
+
+async function overOwnConnection({ request, url, open }: Run, signal: AbortSignal): Promise<HttpsResponse> {
+  const socket = await open();
+  try {
+    return await exchange(request, url, { createConnection: () => socket }, signal);
+  } finally {
+    socket.on('error', () => undefined);
+    socket.destroy();
+  }
+}
+
+async function overKeptConnection(
+  { request, url, credential, open }: Run,
+  signal: AbortSignal,
+): Promise<HttpsResponse> {
+  for (;;) {
+    try {
+      return await exchange(request, url, keptConnection(request, url, credential, open), signal);
+    } catch (error) {
+      if (!(error instanceof StaleConnection)) throw error;
+    }
   }
 }

@@ -24,6 +24,8 @@ export interface HttpsRequest {
   readonly connectTimeoutMs: number;
   /** From the start until the last byte of the answer, milliseconds. */
   readonly totalTimeoutMs: number;
+  /** `kept`: over a connection that stays open for the next request to the same server with the same credential. Default: its own. */
+  readonly connection?: 'kept' | 'own' | undefined;
   /** Largest answer body that is taken, bytes; default 1 MiB. */
   readonly maxBodyBytes?: number | undefined;
 }

@@ -128,6 +128,12 @@ export class RenewalEngine {
     await (entry.running ?? this.#begin(entry, 'now'));
   }
 
+  /** What is known about one; undefined when it is not managed. */
+  state(id: string): RenewalState | undefined {
+    const entry = this.#entries.get(id);
+    return entry && stateOf(entry);
+  }
+
   /** What is known, in the order of the ids. */
   states(): RenewalState[] {
     return [...this.#entries.values()].map(stateOf).sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -19,9 +19,34 @@ export function isIssuedBy(certificate: Certificate, issuer: Certificate): boole
   return certificate.issuer.equals(issuer.subject) && certificate.x509.verify(issuer.x509.publicKey);
 }
 
+/** Those of the pool that share a name with the authorities of the chain, or with one another that does: older and newer roots. */
+function relatives(pool: readonly Certificate[], authorities: readonly Certificate[]): Certificate[] {
+  const names = new Set(
+    authorities.flatMap(({ subject, issuer }) => [subject, issuer].map((name) => name.toString('hex'))),
+  );
+  const akin = ({ subject, issuer }: Certificate) =>
+    names.has(subject.toString('hex')) || names.has(issuer.toString('hex'));
+  const found = new Set<Certificate>();
+  for (let before = -1; before < found.size; ) {
+    before = found.size;
+    for (const one of pool.filter((candidate) => !found.has(candidate) && isAuthority(candidate) && akin(candidate))) {
+      found.add(one);
+      names.add(one.subject.toString('hex')).add(one.issuer.toString('hex'));
+    }
+  }
+  return pool.filter((one) => found.has(one));
+}
+
+/** Version 1 roots say nothing about themselves; they have their own issuer as subject. */
+function isAuthority({ x509, subject, issuer }: Certificate): boolean {
+  return x509.ca || subject.equals(issuer);
+}
+
 /**
  * Puts what an enrolment returned in order (spec/est.md 2.2): the leaf, which is the issued certificate whose key is the one asked for,
- * then its issuers, each by name and signature, then the rest as received. Byte-identical duplicates are dropped.
+ * then its issuers, each by name and signature, then authorities akin to them (roll-over certificates) as received. Byte-identical
+ * duplicates and certificates that have nothing to do with the chain are dropped; where the issuer of the leaf was not among them, nothing
+ * can be said about the rest, and it stays.
  *
  * @param issued answer of the enrolment; the leaf is looked for in it alone.
  * @param others further certificates, such as the CA list.
@@ -45,5 +70,6 @@ export function orderChain(
     pool = without(pool, issuer);
     last = issuer;
   }
-  return [...chain, ...pool];
+  const [, ...authorities] = chain;
+  return [...chain, ...(authorities.length > 0 ? relatives(pool, authorities) : pool)];
 }

@@ -11,7 +11,7 @@ export {
   type WantedExtension,
 } from './csr-create.ts';
 export { type CertificateRequest, CsrError, parseCsr, type RawExtension } from './csr-parse.ts';
-export { DerError } from './der.ts';
+export { DerError, type DerNode, oidText, readDer, TAG } from './der.ts';
 export { IssueError, type IssueRequest, issueCertificate } from './issue.ts';
 export { commonNameEntries, encodeName, type NameEntries, NameError, subjectTableEntries } from './name.ts';
 export { PemError } from './pem.ts';

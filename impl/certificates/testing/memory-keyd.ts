@@ -7,8 +7,14 @@ export interface MemoryKeyd extends KeydClient {
   readonly pairs: Map<string, { readonly privateKey: KeyObject; readonly publicKey: KeyObject }>;
   /** Calls so far, as `create est-id-temp`. */
   readonly calls: string[];
-  /** Calls that match are refused with 401. */
+  /** Calls that match are refused. */
   refuse: RegExp | undefined;
+  /** With this status; 401 at first. */
+  refuseWith: number;
+  /** A move is done, but its answer is lost. */
+  moveLosesAnswer: boolean;
+  /** Nothing answers. */
+  down: boolean;
 }
 
 const refused = (status: number) => new ClientError('refused', `refused with ${status}`, { status });
@@ -19,7 +25,8 @@ export function memoryKeyd(): MemoryKeyd {
   const calls: string[] = [];
   const note = (call: string) => {
     calls.push(call);
-    if (keyd.refuse?.test(call)) throw refused(401);
+    if (keyd.down) throw new ClientError('unreachable', 'could not reach keyd');
+    if (keyd.refuse?.test(call)) throw refused(keyd.refuseWith);
   };
   const load = (id: string): KeyHandle => {
     const pair = pairs.get(id);
@@ -36,6 +43,9 @@ export function memoryKeyd(): MemoryKeyd {
     pairs,
     calls,
     refuse: undefined,
+    refuseWith: 401,
+    moveLosesAnswer: false,
+    down: false,
     createKeyIfNotExists: unused,
     importKey: unused,
     loadKey: unused,
@@ -57,6 +67,7 @@ export function memoryKeyd(): MemoryKeyd {
       const pair = pairOf(load(from));
       pairs.set(to, pair);
       pairs.delete(from);
+      if (keyd.moveLosesAnswer) throw new ClientError('timeout', 'keyd did not answer in time');
     },
     async deleteKeyPair(handle) {
       note(`delete ${handle.slice('handle:'.length)}`);

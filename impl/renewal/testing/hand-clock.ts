@@ -16,7 +16,7 @@ export interface HandClock extends Clock {
 }
 
 /** Waits until everything that can go on without time passing has done so. */
-export async function settle(): Promise<void> {
+async function settle(): Promise<void> {
   for (let turn = 0; turn < 4; turn++) await new Promise<void>((done) => setImmediate(done));
 }
 

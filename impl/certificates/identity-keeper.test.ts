@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keydSigner } from '../clients/index.ts';
-import type { Enrolment } from '../est/index.ts';
-import { createLogger, systemClock } from '../process/index.ts';
+import { type CsrAttributes, type Enrolment, EstError, NO_ATTRIBUTES } from '../est/index.ts';
+import { createCounters, createLogger, systemClock } from '../process/index.ts';
 import { DEFAULT_POLICY } from '../renewal/index.ts';
 import { createCsr, encodeName, formatChain, issueCertificate, parseChain, parseCsr } from '../x509/index.ts';
-import { type IdentityContext, obtainCredential } from './est-identity.ts';
+import { IdentityKeeper, type IdentityRequest, type KeeperContext } from './identity-keeper.ts';
 import { CertificateStore } from './store.ts';
 import { type MemoryKeyd, memoryKeyd } from './testing/memory-keyd.ts';
 
@@ -20,25 +20,31 @@ const BOOTSTRAP = { cert: 'boot', pk: 'boot' };
 let root: string;
 let keyd: MemoryKeyd;
 let store: CertificateStore;
-let context: IdentityContext;
+let context: KeeperContext;
+let keeper: IdentityKeeper;
 let seen: Enrolment[];
 let fail: Error | undefined;
 let log: string[];
+let wishes: CsrAttributes;
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'est-identity-'));
   [keyd, store, seen, fail, log] = [memoryKeyd(), new CertificateStore(root, new Map()), [], undefined, []];
+  wishes = NO_ATTRIBUTES;
   const est = {
     async enrol(enrolment: Enrolment) {
       seen.push(enrolment);
       if (fail) throw fail;
       return [await selfIssued(enrolment.csr.subject, 'ca', 0, 100, enrolment.csr)];
     },
+    csrAttributes: async () => wishes,
   };
   const logger = createLogger({ target: 'certd', filter: '', write: (line) => log.push(line), now: () => NOW });
   const clock = { ...systemClock, now: () => NOW };
   const trust = { anchors: [], source: '' };
-  context = { keyd, store, est, clock, log: logger, trust, proxy: undefined, policy: DEFAULT_POLICY };
+  const ways = { policy: DEFAULT_POLICY, operation: 'simpleenroll', csrAttributes: 'ignore' } as const;
+  context = { keyd, store, est, clock, log: logger, trust, proxy: undefined, ...ways };
+  keeper = new IdentityKeeper({ clock, random: () => 0, log: logger, counters: createCounters() });
   await keyd.createKeyPairIfNotExists('ca');
   await keyd.createKeyPairIfNotExists('boot');
   await store.write('boot', formatChain([await selfIssued(encodeName([['CN', 'boot']]), 'boot', 0, 100)]));
@@ -67,18 +73,8 @@ async function holdIdentity(age: number, days: number): Promise<string> {
   return pem;
 }
 
-const obtain = (bootstrap: typeof BOOTSTRAP | undefined = BOOTSTRAP) =>
-  obtainCredential(
-    {
-      identity: IDENTITY,
-      bootstrap,
-      basic: undefined,
-      url: 'https://est/',
-      firstSubject: () => encodeName([['CN', 'first']]),
-      signal: new AbortController().signal,
-    },
-    context,
-  );
+const obtain = async (changes: Partial<IdentityRequest> = {}) =>
+  (await keeper.obtain({ ...request(), ...changes }, context)).credential;
 
 const keyOf = (id: string) => keyd.pairs.get(id)?.publicKey;
 async function identityMatches(): Promise<boolean> {
@@ -108,9 +104,7 @@ describe('first identity', () => {
   });
 
   test('EST-036 no bootstrap: an error, nothing asked, key untouched', async () => {
-    await expect(obtainCredential({ ...request(), bootstrap: undefined }, context)).rejects.toThrow(
-      'bootstrap is not configured',
-    );
+    await expect(obtain({ bootstrap: undefined })).rejects.toThrow('bootstrap is not configured');
     expect(seen).toEqual([]);
     expect(keyd.calls).toEqual([]);
   });
@@ -142,9 +136,10 @@ describe('first identity', () => {
 function request() {
   return {
     identity: IDENTITY,
+    bootstrap: BOOTSTRAP,
     basic: undefined,
     url: 'https://est/',
-    firstSubject: () => encodeName([]),
+    firstSubject: () => encodeName([['CN', 'first']]),
     signal: new AbortController().signal,
   };
 }
@@ -186,9 +181,7 @@ describe('identity at hand', () => {
 
   test('RN-029 an expired one is renewed with the bootstrap credential, or not at all', async () => {
     await holdIdentity(100, 100);
-    await expect(obtainCredential({ ...request(), bootstrap: undefined }, context)).rejects.toThrow(
-      'bootstrap is not configured',
-    );
+    await expect(obtain({ bootstrap: undefined })).rejects.toThrow('bootstrap is not configured');
     await obtain();
     expect(seen.map((one) => one.credential?.keyHandle)).toEqual(['handle:boot']);
     expect(await identityMatches()).toBe(true);
@@ -229,11 +222,122 @@ describe('identity at hand', () => {
     },
   );
 
-  test('a key of another certificate is an error before any request, and no bootstrap', async () => {
+  test('a key of another certificate is an error before any request, or made anew by bootstrap', async () => {
     await holdIdentity(1, 100);
     keyd.pairs.delete('est-id');
     await keyd.createKeyPairIfNotExists('est-id');
-    await expect(obtain()).rejects.toThrow('does not belong');
+    await expect(obtain({ bootstrap: undefined })).rejects.toThrow('does not belong');
+    expect(seen).toEqual([]);
+    await obtain();
+    expect(await identityMatches()).toBe(true);
+  });
+
+  test('where keyd will never move the key, the next try of the same renewal keeps it, and so do later ones', async () => {
+    await holdIdentity(80, 100);
+    const before = keyOf('est-id');
+    keyd.refuse = /^move/;
+    keyd.refuseWith = 400;
+    await obtain();
+    expect([keyOf('est-id'), seen.length]).toEqual([before, 2]);
+    expect(await identityMatches()).toBe(true);
+    await holdIdentity(80, 100);
+    await obtain();
+    expect(seen).toHaveLength(3);
+    expect(await identityMatches()).toBe(true);
+  });
+
+  test('a move without an answer leaves certificate and key to be matched when keyd is back', async () => {
+    await holdIdentity(80, 100);
+    keyd.moveLosesAnswer = true;
+    await obtain();
+    keyd.moveLosesAnswer = false;
+    await obtain();
+    expect(await identityMatches()).toBe(true);
+    expect(seen).toHaveLength(1);
+  });
+
+  test('keyd that is down changes nothing, whatever was configured', async () => {
+    const pem = await holdIdentity(1, 100);
+    keyd.down = true;
+    await expect(obtain()).rejects.toThrow('keyd');
+    expect([await store.read('est-id'), seen]).toEqual([pem, []]);
+  });
+});
+
+describe('refused by the server', () => {
+  const refusal = new EstError('EST server answered 401 to cacerts', { status: 401 });
+
+  test('401 in use leads to bootstrap, once in ten minutes', async () => {
+    await holdIdentity(1, 100);
+    const first = await keeper.obtain(request(), context);
+    const second = await keeper.obtainAfter(refusal, first.fingerprint, request(), context);
+    expect(second.fingerprint).not.toBe(first.fingerprint);
+    expect(seen.map((one) => one.credential?.keyHandle)).toEqual(['handle:boot']);
+    await expect(keeper.obtainAfter(refusal, second.fingerprint, request(), context)).rejects.toBe(refusal);
+    expect(await keeper.obtainAfter(refusal, first.fingerprint, request(), context)).toEqual(second);
+  });
+
+  test('another failure does not, nor a refusal without bootstrap', async () => {
+    await holdIdentity(1, 100);
+    const { fingerprint } = await keeper.obtain(request(), context);
+    const other = new EstError('no', { status: 403 });
+    await expect(keeper.obtainAfter(other, fingerprint, request(), context)).rejects.toBe(other);
+    const plain = { ...request(), bootstrap: undefined };
+    await expect(keeper.obtainAfter(refusal, fingerprint, plain, context)).rejects.toBe(refusal);
     expect(seen).toEqual([]);
   });
+
+  test('a renewal that is refused is done with the bootstrap credential', async () => {
+    await holdIdentity(80, 100);
+    const { est } = context;
+    context = {
+      ...context,
+      est: {
+        ...est,
+        enrol: (enrolment) =>
+          enrolment.credential?.keyHandle === 'handle:est-id' ? Promise.reject(refusal) : est.enrol(enrolment),
+      },
+    };
+    await obtain();
+    expect(seen.map((one) => one.credential?.keyHandle)).toEqual(['handle:boot']);
+    expect(await identityMatches()).toBe(true);
+  });
+});
+
+test('simplereenroll is used with the identity, never with the bootstrap credential', async () => {
+  context = { ...context, operation: 'simplereenroll' };
+  await obtain();
+  await holdIdentity(80, 100);
+  await obtain();
+  expect(seen.map(({ operation }) => operation)).toEqual(['simpleenroll', 'simplereenroll']);
+});
+
+test('what the server wants to see is in the request, client authentication always', async () => {
+  const key = { oid: '2.5.29.15', critical: true, value: Buffer.from('03020780', 'hex') };
+  const purpose = { oid: '2.5.29.37', value: Buffer.from('300a06082b06010505070301', 'hex') };
+  wishes = { keyAlgorithms: ['rsa-2048'], extensions: [key, purpose], unknown: ['1.2.3'] };
+  context = { ...context, csrAttributes: 'ask' };
+  await obtain();
+  expect(keyd.calls).toContain('create est-id-temp rsa-2048:ec-p256:rsa-4096:*');
+  expect(seen[0]!.csr.extensions.map(({ oid, value }) => [oid, value.toString('hex')])).toEqual([
+    ['2.5.29.37', '300a06082b06010505070302'],
+    ['2.5.29.15', '03020780'],
+  ]);
+  expect(log.join()).toContain('1.2.3');
+});
+
+test('requests that come while the identity is made wait for the same one', async () => {
+  const all = await Promise.all(Array.from({ length: 5 }, () => obtain()));
+  expect(new Set(all.map(({ certificateChainPem }) => certificateChainPem)).size).toBe(1);
+  expect(seen).toHaveLength(1);
+});
+
+test('a renewal that hangs holds up nobody who can use what is there', async () => {
+  const pem = await holdIdentity(80, 100);
+  let hanging = 0;
+  const stuck = { ...context.est, enrol: () => new Promise<never>(() => hanging++) };
+  context = { ...context, est: stuck, clock: { ...context.clock, sleep: async () => undefined } };
+  expect((await obtain()).certificateChainPem).toBe(pem);
+  expect((await obtain()).certificateChainPem).toBe(pem);
+  expect(hanging).toBe(1);
 });
