@@ -41,10 +41,16 @@ export class PlaceMemory {
     for (const place of places) {
       const answer = await ask(place);
       if (answer === undefined) continue;
-      if (place !== first) this.#remember(id, place);
+      if (place !== first) this.remember(id, place);
       return answer;
     }
     return undefined;
+  }
+
+  /** The key was found in, or has been given to, a place that is not the first. */
+  remember(id: string, { kind }: KeyPlace): void {
+    if (this.#found.size >= MOST_IDS) this.#found.clear();
+    this.#found.set(id, { kind, askAgainAt: performance.now() + ASK_AGAIN_MS });
   }
 
   forget(id: string): void {
@@ -71,10 +77,5 @@ export class PlaceMemory {
     } catch {
       // the token is out of order; what is in the file goes on serving
     }
-  }
-
-  #remember(id: string, { kind }: KeyPlace): void {
-    if (this.#found.size >= MOST_IDS) this.#found.clear();
-    this.#found.set(id, { kind, askAgainAt: performance.now() + ASK_AGAIN_MS });
   }
 }

@@ -128,6 +128,7 @@ export class SymmetricKeys {
       this.#fallback.counters.add('token_fallbacks');
       this.#log.warn(`the token cannot hold key "${id}"; it lives in a ${place.kind} now`);
       for (const earlier of places.slice(0, index)) await earlier.deleteKey();
+      this.#memory.remember(id, place);
       return;
     }
     throw new Error(`no place could take key "${id}": the token lacks the mechanism and no homedir_path is set`);
