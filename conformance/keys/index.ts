@@ -6,6 +6,7 @@ import { badBodies, protocol } from './protocol.ts';
 import { recorded } from './recorded.ts';
 import { storage } from './storage.ts';
 import { symmetricKeys } from './symmetric.ts';
+import { takeOverOfDevices } from './take-over.ts';
 import { tokens } from './tokens.ts';
 
 export const keysGroups: readonly Group[] = [
@@ -16,6 +17,7 @@ export const keysGroups: readonly Group[] = [
   ...symmetricKeys,
   ...keyPairs,
   ...tokens,
+  ...takeOverOfDevices,
 ];
 export const keysGolden: readonly Scenario[] = Object.values(KEYS_GOLDEN);
 
@@ -32,6 +34,5 @@ export const keysChecklist: Checklist = {
     39: 'judged as TR-045/keyd',
     104: 'judged as TR-037/keyd and TR-038/keyd',
     105: 'judged as TR-034/keyd and TR-036/keyd',
-    106: 'needs a device directory of the reference; KS-059 judges handles, keys-files#aead-decrypt-v1 old ciphertexts',
   },
 };

@@ -2,11 +2,15 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import type { World } from '../runner/index.ts';
 
-/** Path of the file of a key in the store's folder (keys-service.md 6.1). */
-export function keyFile(world: World, keyId: string): string {
+/** Name of the file of a key (keys-service.md 6.1). */
+export function fileName(keyId: string): string {
   const readable = keyId.replace(/[^A-Za-z0-9]/g, '');
-  const digest = createHash('sha256').update(keyId, 'utf8').digest('hex');
-  return world.path('keyd', 'home', 'keys', `${readable}-${digest}.key`);
+  return `${readable}-${createHash('sha256').update(keyId, 'utf8').digest('hex')}.key`;
+}
+
+/** Path of the file of a key in the store's folder. */
+export function keyFile(world: World, keyId: string): string {
+  return world.path('keyd', 'home', 'keys', fileName(keyId));
 }
 
 /** Signs any text as keyd signs a handle, with the key that the store holds for it (keys-service.md 5). */

@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { constants, createHash, publicDecrypt, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { expectError, expectStatus, stringMember, type World } from '../runner/index.ts';
 import { Caller } from './caller.ts';
+import { compileCryptoki3, compilerMissing } from './native.ts';
 import { freshOn, type OnStore, storeGroups, tokenObjects } from './on-store.ts';
 import { p256Key, rsaKey } from './public-key.ts';
 import { PIN, pkcs11Tool, TOKEN_LABEL, tokenLines } from './stores.ts';
 import { verifiesDigest } from './verify-digest.ts';
 import { VECTOR_KEY, VECTORS } from './world.ts';
 
-const run = promisify(execFile);
 const DIGEST = createHash('sha256').update('hello').digest();
 const SPIES = ['/usr/lib/x86_64-linux-gnu/pkcs11-spy.so', '/usr/lib/aarch64-linux-gnu/pkcs11-spy.so'];
 const home = '[aziot_keys]\nhomedir_path = "@ROOT@/keyd/home"\n';
@@ -41,13 +38,6 @@ async function slotNumber({ store }: OnStore, world: World): Promise<number> {
   const listed = await pkcs11Tool(world, store.module ?? '', ['--list-slots']);
   const slot = listed.split(/^Slot /m).find((text) => text.includes(TOKEN_LABEL));
   return Number.parseInt(/\((0x[0-9a-f]+)\)/.exec(slot ?? '')?.[1] ?? '', 16);
-}
-
-async function compileCryptoki3(world: World, softhsm: string): Promise<string> {
-  const source = fileURLToPath(new URL('./modules/cryptoki3.c', import.meta.url));
-  const output = world.path('cryptoki3.so');
-  await run('gcc', ['-shared', '-fPIC', '-Wall', '-Werror', `-DSOFTHSM="${softhsm}"`, '-o', output, source, '-ldl']);
-  return output;
 }
 
 /** Sends 256 bytes through the bare RSA operation and verifies the result with the public key. */
@@ -204,7 +194,8 @@ export const tokens = storeGroups('tokens', {
     'a module of Cryptoki 3.0 works',
     'spec',
     async (on) => {
-      if (!existsSync('/usr/bin/gcc')) on.context.skip('needs a compiler: apt-get install gcc');
+      const missing = compilerMissing();
+      if (missing !== undefined) on.context.skip(missing);
       const world = await withToken(on);
       const module = await compileCryptoki3(world, on.store.module ?? '');
       const root = await startWith(world, tokenLines(module));
