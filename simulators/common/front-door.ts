@@ -148,10 +148,12 @@ async function sendSlowly(
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Of the connection. */
+  readonly number: number;
   readonly reset: () => void;
 }
 
-async function serveOne(options: FrontDoorOptions, { request, response, reset }: Exchange): Promise<void> {
+async function serveOne(options: FrontDoorOptions, { request, response, number, reset }: Exchange): Promise<void> {
   const clock = options.clock ?? new SystemClock();
   const socket = request.socket as TLSSocket;
   const chain = clientChain(socket);
@@ -168,6 +170,7 @@ async function serveOne(options: FrontDoorOptions, { request, response, reset }:
     headers: rawHeaders,
     body: body ?? Buffer.alloc(0),
     clientChain: chain.map((certificate) => certificate.subject),
+    connection: { number, protocol: tls.protocol, serverName: socket.servername || undefined },
   });
   const hangUp = new AbortController();
   response.on('close', () => hangUp.abort(new Error('the caller hung up')));
@@ -212,6 +215,19 @@ async function serveOne(options: FrontDoorOptions, { request, response, reset }:
 /** A resumed session would hide the client's chain: tickets are off, and no cache of sessions is kept. */
 const TLS_RULES = { minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET } as const;
 
+/** Numbers connections from 1 in the order of their first requests. */
+function countConnections(): (socket: Socket) => number {
+  const numbers = new WeakMap<Socket, number>();
+  let last = 0;
+  return (socket) => {
+    const known = numbers.get(socket);
+    if (known !== undefined) return known;
+    last++;
+    numbers.set(socket, last);
+    return last;
+  };
+}
+
 /** Keeps the TCP sockets: only they can be reset, the TLS sockets above them cannot. */
 function trackConnections(server: Server): { destroyAll(): void; reset(above: Socket): void } {
   const open = new Set<Socket>();
@@ -237,6 +253,7 @@ function trackConnections(server: Server): { destroyAll(): void; reset(above: So
  * connection shows its chain), absolute-form targets, limits on head and body, journal and faults (spec/cloud.md 9 and 10).
  */
 export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {
+  const numberOf = countConnections();
   const server = createServer(
     {
       cert: options.tls.certPem,
@@ -250,7 +267,7 @@ export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDo
     (request, response) => {
       const reset = () => connections.reset(request.socket);
       // what fails here is the caller's side: it hung up, or its body never came
-      serveOne(options, { request, response, reset }).catch(() => response.destroy());
+      serveOne(options, { request, response, number: numberOf(request.socket), reset }).catch(() => response.destroy());
     },
   );
   const connections = trackConnections(server);

@@ -11,6 +11,8 @@ export interface JournalEntry {
   readonly body: Buffer;
   /** Subjects of the TLS client chain, leaf first. */
   readonly clientChain: readonly string[];
+  /** The connection that it came over, counted from 1 at each front door, and what TLS said of it. */
+  readonly connection?: { readonly number: number; readonly protocol: string; readonly serverName: string | undefined };
   /** Whom the credential proved the caller to be, where it did. */
   principal?: string;
   /** Name of the fault that was played in place of an answer. */

@@ -1,6 +1,8 @@
 export type { PendingRequest } from './approvals.ts';
 export type { BasicCredential, EstAuth } from './auth.ts';
 export type { RolloverPhase } from './authorities.ts';
+export { type EstControl, startEstControl } from './control/control-server.ts';
+export { TurnableClock } from './control/turnable-clock.ts';
 export type { RevocationReason } from './crl.ts';
 export type { CsrAttribute } from './csr-attributes.ts';
 export { createEstSimulator, type EstSimulator, type EstSimulatorOptions } from './est-simulator.ts';
