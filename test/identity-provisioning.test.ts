@@ -1,12 +1,13 @@
 import { createHmac, X509Certificate } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
-  configureCertd,
   configureIdentityd,
+  configureIssuedDevice,
   configureKeyd,
   createIdentityWorld,
-  DEVICE_KEY,
+  enrolSymmetric as enrol,
   type IdentityWorld,
+  symmetricProvisioning as symmetric,
 } from './identity-world.ts';
 
 const worlds: IdentityWorld[] = [];
@@ -20,19 +21,6 @@ async function makeWorld(): Promise<IdentityWorld> {
 
 const READY = 'Starting server...';
 const DEVICE = ['identityd', 'POST', '/identities/device', { type: 'aziot' }] as const;
-const otherKey = Buffer.alloc(32, 5).toString('base64');
-
-const symmetric = (world: IdentityWorld) =>
-  `[provisioning]\nsource = "dps"\nglobal_endpoint = "${world.dps.url}"\nscope_id = "${world.dps.scopeId}"\n` +
-  '[provisioning.attestation]\nmethod = "symmetric_key"\nregistration_id = "Reg-01"\nsymmetric_key = "device-id"\n';
-
-function enrol(world: IdentityWorld): void {
-  world.dps.enrollments.addIndividual({
-    registrationId: 'Reg-01',
-    deviceId: 'Dev-A',
-    attestation: { type: 'symmetricKey', primaryKey: DEVICE_KEY.toString('base64'), secondaryKey: otherKey },
-  });
-}
 
 async function provisioned(modules: readonly string[] = ['m1']): Promise<IdentityWorld> {
   const world = await makeWorld();
@@ -136,16 +124,7 @@ describe('identityd with keyd, DPS and hub', () => {
 describe('an X.509 device whose key stays in keyd', () => {
   async function issued(more = ''): Promise<IdentityWorld> {
     const world = await makeWorld();
-    const ca = await world.pki.ca('device');
-    const key = await world.write('ca.key', ca.keyPem);
-    const certificate = await world.write('ca.pem', ca.certificatePem);
-    world.dps.enrollments.addGroup({ groupId: 'group', attestation: { type: 'x509', caPem: [ca.certificatePem] } });
-    await configureKeyd(world, { 'local-ca': `file://${key}` });
-    await configureCertd(world, ['idcert', 'idcert-temp', 'l1'], `file://${certificate}`);
-    const provisioning =
-      `[provisioning]\nsource = "dps"\nglobal_endpoint = "${world.dps.url}"\nscope_id = "${world.dps.scopeId}"\n` +
-      `[provisioning.attestation]\nmethod = "x509"\nregistration_id = "Dev-X"\nidentity_cert = "idcert"\nidentity_pk = "idkey"\n${more}`;
-    await configureIdentityd(world, provisioning, ['m1']);
+    await configureIssuedDevice(world, 'Dev-X', more);
     await world.start('keyd');
     await world.start('certd');
     await world.start('identityd');
@@ -180,6 +159,7 @@ describe('an X.509 device whose key stays in keyd', () => {
   it('IS-090: renews a certificate that is due at once, with a new key', async () => {
     const world = await issued('identity_auto_renew = { rotate_key = true, threshold = "3650day", retry = "1min" }\n');
     const before = (await world.call('certd', 'GET', '/certificates/idcert')).body.pem;
+    const generation = world.hub.registry.getModule('Dev-X', 'm1')?.generationId;
     await world.stop('identityd');
     await world.start('identityd');
     await world.logs('identityd', 'Certificate idcert was renewed.');
@@ -188,5 +168,6 @@ describe('an X.509 device whose key stays in keyd', () => {
     expect(new X509Certificate(after).serialNumber).not.toBe(new X509Certificate(before).serialNumber);
     expect((await world.call('keyd', 'GET', '/keypair/idkey-temp')).status).toBe(400);
     expect((await world.call('identityd', 'POST', '/identities/device/reprovision')).status).toBe(204);
+    expect(world.hub.registry.getModule('Dev-X', 'm1')?.generationId, 'no module was made anew').toBe(generation);
   });
 });

@@ -4,8 +4,8 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTestPki, type TestPki } from '../simulators/common/index.ts';
-import { createDpsSimulator, type DpsSimulator } from '../simulators/dps/index.ts';
-import { createHubSimulator, type HubSimulator } from '../simulators/hub/index.ts';
+import { createDpsSimulator, type DpsOptions, type DpsSimulator } from '../simulators/dps/index.ts';
+import { createHubSimulator, type HubOptions, type HubSimulator } from '../simulators/hub/index.ts';
 
 const AZIOTD = new URL('../impl/bin/aziotd', import.meta.url).pathname;
 /** The key of the device and of its symmetric enrolment. */
@@ -18,6 +18,7 @@ export interface Answer {
   readonly status: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of many shapes
   readonly body: any;
+  readonly headers: Readonly<Record<string, unknown>>;
 }
 
 /** Three real daemons beside a simulated cloud. */
@@ -38,6 +39,8 @@ export interface IdentityWorld {
   log(name: Name): string;
   /** Resolves when the daemon's log has the text. */
   logs(name: Name, text: string): Promise<void>;
+  /** Ends the simulated cloud: from now on its addresses refuse connections. */
+  unplug(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -58,7 +61,8 @@ function exchange(
       answer.on('error', reject);
       answer.on('end', () => {
         const text = Buffer.concat(chunks).toString();
-        resolve({ status: answer.statusCode ?? 0, body: text === '' ? undefined : JSON.parse(text) });
+        const told = text === '' ? undefined : JSON.parse(text);
+        resolve({ status: answer.statusCode ?? 0, body: told, headers: answer.headers });
       });
     });
     asking.on('error', reject);
@@ -67,12 +71,18 @@ function exchange(
 }
 
 /** Makes the cloud and an empty device. */
-export async function createIdentityWorld(): Promise<IdentityWorld> {
+export async function createIdentityWorld(
+  options: { readonly hub?: Partial<HubOptions>; readonly dps?: Partial<DpsOptions> } = {},
+): Promise<IdentityWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'aziot-identity-'));
   const pki = await createTestPki({});
   await writeFile(join(folder, 'root.pem'), pki.root.certificatePem);
-  const hub = await createHubSimulator({ pki });
-  const dps = await createDpsSimulator({ pki, hubs: [hub.link], assigningPolls: 0, retryAfterSeconds: 1 });
+  const hub = await createHubSimulator({ pki, ...options.hub });
+  const dps = await createDpsSimulator({
+    ...{ pki, hubs: [hub.link], assigningPolls: 0, retryAfterSeconds: 1 },
+    ...options.dps,
+  });
+  let unplugged = false;
   const running = new Map<Name, ChildProcess>();
   const output = new Map<Name, string>();
   const socket = (name: Name) => join(folder, `${name}.sock`);
@@ -149,14 +159,73 @@ export async function createIdentityWorld(): Promise<IdentityWorld> {
     call,
     log: (name) => output.get(name) ?? '',
     logs: (name, text) => untilTrue(`"${text}" in the log of ${name}`, () => (output.get(name) ?? '').includes(text)),
-    async close() {
-      for (const name of [...running.keys()]) await world.stop(name, 'SIGKILL');
+    async unplug() {
+      if (unplugged) return;
+      unplugged = true;
       await dps.close();
       await hub.close();
+    },
+    async close() {
+      for (const name of [...running.keys()]) await world.stop(name, 'SIGKILL');
+      await world.unplug();
       await rm(folder, { recursive: true, force: true });
     },
   };
   return world;
+}
+
+/** `[provisioning]` of a symmetric enrolment `Reg-01`. */
+export function symmetricProvisioning(world: IdentityWorld, registrationId = 'Reg-01'): string {
+  return (
+    `[provisioning]\nsource = "dps"\nglobal_endpoint = "${world.dps.url}"\nscope_id = "${world.dps.scopeId}"\n` +
+    `[provisioning.attestation]\nmethod = "symmetric_key"\nregistration_id = "${registrationId}"\nsymmetric_key = "device-id"\n`
+  );
+}
+
+/** `[provisioning]` of an X.509 enrolment with the ids `idcert` and `idkey`; `more` are further lines of the attestation. */
+export function x509Provisioning(world: IdentityWorld, registrationId: string, more = ''): string {
+  return (
+    `[provisioning]\nsource = "dps"\nglobal_endpoint = "${world.dps.url}"\nscope_id = "${world.dps.scopeId}"\n` +
+    `[provisioning.attestation]\nmethod = "x509"\nregistration_id = "${registrationId}"\nidentity_cert = "idcert"\nidentity_pk = "idkey"\n${more}`
+  );
+}
+
+/** Three daemons' configurations for a device whose certificate certd issues by a local CA that a DPS group trusts. */
+export async function configureIssuedDevice(world: IdentityWorld, registrationId: string, more = ''): Promise<void> {
+  const ca = await world.pki.ca('device');
+  const key = await world.write('ca.key', ca.keyPem);
+  const certificate = await world.write('ca.pem', ca.certificatePem);
+  world.dps.enrollments.addGroup({ groupId: 'group', attestation: { type: 'x509', caPem: [ca.certificatePem] } });
+  await configureKeyd(world, { 'local-ca': `file://${key}` });
+  await configureCertd(world, ['idcert', 'idcert-temp', 'l1'], `file://${certificate}`);
+  await configureIdentityd(world, x509Provisioning(world, registrationId, more), ['m1']);
+}
+
+/** `[provisioning]` of a manual device with a symmetric key. */
+export function manualProvisioning(hubName: string, deviceId = 'Dev-01'): string {
+  return (
+    `[provisioning]\nsource = "manual"\niothub_hostname = "${hubName}"\ndevice_id = ${JSON.stringify(deviceId)}\n` +
+    '[provisioning.authentication]\nmethod = "sas"\ndevice_id_pk = "device-id"\n'
+  );
+}
+
+/** Enrols `Reg-01` as the device `Dev-A`. */
+export function enrolSymmetric(world: IdentityWorld): void {
+  world.dps.enrollments.addIndividual({
+    registrationId: 'Reg-01',
+    deviceId: 'Dev-A',
+    attestation: {
+      type: 'symmetricKey',
+      primaryKey: DEVICE_KEY.toString('base64'),
+      secondaryKey: Buffer.alloc(32, 5).toString('base64'),
+    },
+  });
+}
+
+/** Registers the manual device in the hub. */
+export function registerManual(world: IdentityWorld, deviceId = 'Dev-01'): void {
+  const authentication = { type: 'sas', primaryKey: DEVICE_KEY.toString('base64') } as const;
+  world.hub.registry.upsertDevice({ deviceId, authentication });
 }
 
 /** The uid that the daemons and the tests run as. */
@@ -178,12 +247,19 @@ export async function configureKeyd(
 }
 
 /** certd with a local CA, `local-ca`, that issues for every id named; its certificate is the file of this URI. */
-export async function configureCertd(world: IdentityWorld, ids: readonly string[], caUri: string): Promise<void> {
+export async function configureCertd(
+  world: IdentityWorld,
+  ids: readonly string[],
+  caUri: string,
+  preloaded: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const issuance = ids.map((id) => `${id} = { method = "local_ca", expiry_days = 30 }\n`).join('');
   await world.configure(
     'certd',
     `homedir_path = "${world.folder}/certd-home"\n[cert_issuance]\nlocal_ca = { cert = "local-ca", pk = "local-ca" }\n${issuance}\n` +
-      `[preloaded_certs]\nlocal-ca = "${caUri}"\n[[principal]]\nuid = ${UID}\ncerts = ["*"]\n`,
+      `[preloaded_certs]\nlocal-ca = "${caUri}"\n${Object.entries(preloaded)
+        .map(([id, uri]) => `${id} = "${uri}"\n`)
+        .join('')}[[principal]]\nuid = ${UID}\ncerts = ["*"]\n`,
   );
 }
 
