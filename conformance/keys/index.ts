@@ -2,8 +2,10 @@ import type { Checklist, Group, Scenario } from '../runner/index.ts';
 import { authorisation } from './authorisation.ts';
 import { KEYS_GOLDEN } from './golden-keys.ts';
 import { keyPairs } from './key-pairs.ts';
+import { keydProcess } from './process.ts';
 import { badBodies, protocol } from './protocol.ts';
 import { recorded } from './recorded.ts';
+import { reload } from './reload.ts';
 import { storage } from './storage.ts';
 import { symmetricKeys } from './symmetric.ts';
 import { takeOverOfDevices } from './take-over.ts';
@@ -13,6 +15,8 @@ export const keysGroups: readonly Group[] = [
   protocol,
   badBodies,
   authorisation,
+  keydProcess,
+  reload,
   storage,
   ...symmetricKeys,
   ...keyPairs,
@@ -26,13 +30,5 @@ export const keysChecklist: Checklist = {
   prefix: 'KS',
   count: 107,
   recorded,
-  without: {
-    25: 'judged as TR-033/keyd',
-    36: 'judged with KS-035',
-    37: 'a setting that has no effect at run time; judged when the whole reload is',
-    38: 'judged as TR-047/keyd and TR-048/keyd',
-    39: 'judged as TR-045/keyd',
-    104: 'judged as TR-037/keyd and TR-038/keyd',
-    105: 'judged as TR-034/keyd and TR-036/keyd',
-  },
+  without: {},
 };
