@@ -1,9 +1,9 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configPaths, endpointsFrom, loadConfig, watchConfig } from '../config/index.ts';
 import { isUnfinishedWrite, removeFileDurable } from '../files/index.ts';
 import { serve } from '../ipc/index.ts';
-import type { DaemonContext, RunningDaemon } from '../process/index.ts';
+import type { DaemonContext, Logger, RunningDaemon } from '../process/index.ts';
 import { keydApi } from './api.ts';
 import { Counters } from './counters.ts';
 import { FileCache } from './file-cache.ts';
@@ -23,6 +23,17 @@ import { TokenHost } from './token/index.ts';
 
 /** Beside the folder of key files; the reference does not look at it. */
 const INDEX_FILE = 'key-ids.jsonl';
+
+/** Names key files without content, which a power cut may have left where another keyd wrote them; they are kept. */
+async function reportEmptyFiles(homeFolder: string, log: Logger): Promise<void> {
+  const folder = join(homeFolder, 'keys');
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((each) => each.endsWith('.key'))) {
+    const stats = await stat(join(folder, name)).catch(() => undefined);
+    if (stats?.size === 0)
+      log.warn(`key file ${join(folder, name)} is empty; put its bytes back, or make the key again`);
+  }
+}
 
 /** Removes the temp files that a killed keyd left in its folder; they were never read. */
 async function removeUnfinishedWrites(homeFolder: string): Promise<void> {
@@ -73,7 +84,7 @@ export async function startKeyd(context: DaemonContext): Promise<RunningDaemon> 
   const counters = new Counters();
   const host = await startTokenHost(settings, context, counters);
   const cache = new FileCache(now);
-  const places = new KeyPlaces(settings, { cache, now, host });
+  const places = new KeyPlaces(settings, { cache, now, log, host });
   if (!places.hasPlace(HANDLE_VALIDATION_KEY)) {
     log.warn('aziot_keys.homedir_path is not set: no key can be made, and handles end when keyd stops');
   }
@@ -125,6 +136,7 @@ export async function startKeyd(context: DaemonContext): Promise<RunningDaemon> 
       env,
       log,
     });
+    if (settings.homeFolder !== undefined) void reportEmptyFiles(settings.homeFolder, log);
     return {
       async close() {
         watch.close();

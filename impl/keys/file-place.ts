@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { lstat, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { removeFileDurable, renameDurable, writeFileDurable } from '../files/index.ts';
+import type { Logger } from '../process/index.ts';
 import { openAead, sealAead } from './aead.ts';
 import type { FileCache } from './file-cache.ts';
 import { type FileContent, looksLikePrivateKey, pairOf, symmetricOf } from './file-content.ts';
@@ -11,6 +12,14 @@ import type { PairAlgorithm } from './pair-algorithms.ts';
 import { makePrivateKeyPem } from './private-key.ts';
 
 const NEW_KEY_BYTES = 32;
+
+/** What the places of all file keys share. */
+export interface FileParts {
+  readonly cache: FileCache;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
 
 const symmetricMark = (content: FileContent): object | undefined =>
   content.kind === 'symmetric' ? content : undefined;
@@ -22,20 +31,17 @@ export class FilePlace implements KeyPlace {
   readonly #cache: FileCache;
   readonly #owner: 'keyd' | 'operator';
   readonly #now: () => number;
+  readonly #log: Logger;
 
   /**
    * @param owner `operator` for a preloaded file: its folder is not made, and deleting keeps the file aside.
-   * @param now milliseconds since the epoch.
    */
-  constructor(
-    path: string,
-    owner: 'keyd' | 'operator',
-    parts: { readonly cache: FileCache; readonly now: () => number },
-  ) {
+  constructor(path: string, owner: 'keyd' | 'operator', parts: FileParts) {
     this.path = path;
     this.#owner = owner;
     this.#cache = parts.cache;
     this.#now = parts.now;
+    this.#log = parts.log;
   }
 
   /** What the file holds now, by identity; undefined where it holds no symmetric key. Given at once where nothing has to be read. */
@@ -49,7 +55,11 @@ export class FilePlace implements KeyPlace {
     return content.kind !== 'empty' && symmetricOf(content, this.path) !== undefined;
   }
 
+  /** Nothing but an empty file is replaced, as the reference does, and not without a word. */
   async makeKey(): Promise<'made'> {
+    const content = await this.#cache.read(this.path);
+    if (content.kind === 'empty') this.#warnReplaced('is empty', 'a new key is made in its place');
+    else if (symmetricOf(content, this.path)) return 'made';
     await this.#write(randomBytes(NEW_KEY_BYTES));
     return 'made';
   }
@@ -57,7 +67,8 @@ export class FilePlace implements KeyPlace {
   async importKey(bytes: Buffer): Promise<'made'> {
     if (looksLikePrivateKey(bytes)) throw unsuitable('the bytes of a symmetric key must not be a PEM private key');
     const content = await this.#cache.read(this.path);
-    if (content.kind !== 'empty') symmetricOf(content, this.path);
+    if (content.kind === 'empty') this.#warnReplaced('is empty', 'the imported key takes its place');
+    else symmetricOf(content, this.path);
     await this.#write(bytes);
     return 'made';
   }
@@ -103,6 +114,7 @@ export class FilePlace implements KeyPlace {
     }
     const [algorithm] = algorithms;
     if (algorithm === undefined) throw unsuitable('none of the preferred algorithms is known');
+    if (content.kind === 'empty') this.#warnReplaced('is empty', 'a new key pair is made in its place');
     await this.#write(await makePrivateKeyPem(algorithm));
   }
 
@@ -118,6 +130,11 @@ export class FilePlace implements KeyPlace {
   /** Moves the pair of this file to another, replacing what is there. Across file systems it is copied first, then removed. */
   async moveTo(target: FilePlace): Promise<void> {
     await target.#makeFolder();
+    const replaced = await this.#cache.read(target.path);
+    if (replaced.kind === 'empty') target.#warnReplaced('is empty', 'the moved key pair takes its place');
+    if (replaced.kind === 'unreadable') {
+      target.#warnReplaced(`cannot be used (${replaced.reason})`, 'the moved key pair takes its place');
+    }
     try {
       await renameDurable(this.path, target.path);
     } catch (error) {
@@ -130,6 +147,10 @@ export class FilePlace implements KeyPlace {
       this.#cache.forget(this.path);
       this.#cache.forget(target.path);
     }
+  }
+
+  #warnReplaced(was: string, now: string): void {
+    this.#log.warn(`key file ${this.path} ${was}; ${now}`);
   }
 
   async #makeFolder(): Promise<void> {

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { objectFileName } from '../files/index.ts';
-import type { FileCache } from './file-cache.ts';
-import { FilePlace } from './file-place.ts';
+import { type FileParts, FilePlace } from './file-place.ts';
 import { unsuitable } from './key-place.ts';
 import type { KeydSettings } from './settings.ts';
 import type { TokenHost } from './token/index.ts';
@@ -14,15 +13,12 @@ const MOST_REMEMBERED = 1024;
 /** Where the keys of an id may live, in the order in which they are looked for (spec/keys-service.md 6.1). */
 export class KeyPlaces {
   #settings: KeydSettings;
-  readonly #parts: { readonly cache: FileCache; readonly now: () => number };
+  readonly #parts: FileParts;
   readonly #host: TokenHost | undefined;
   readonly #remembered = new Map<string, readonly (FilePlace | TokenPlace)[]>();
 
   /** @param host absent where the configuration names no PKCS#11 module. */
-  constructor(
-    settings: KeydSettings,
-    parts: { readonly cache: FileCache; readonly now: () => number; readonly host: TokenHost | undefined },
-  ) {
+  constructor(settings: KeydSettings, parts: FileParts & { readonly host: TokenHost | undefined }) {
     this.#settings = settings;
     this.#parts = parts;
     this.#host = parts.host;

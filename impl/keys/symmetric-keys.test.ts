@@ -152,7 +152,33 @@ describe('symmetric key files', () => {
     expect((await world.call('GET', '/key/test-empty')).status).toBe(500);
     expect(await world.key('test-empty')).toMatch(/^sr=/);
     expect(readFileSync(fileOf('test-empty'))).toHaveLength(32);
+    const path = fileOf('test-empty');
+    expect(world.lines.join('')).toContain(`key file ${path} is empty; a new key is made in its place`);
   });
+
+  it('empty files are named at start', async () => {
+    writeFileSync(fileOf('test-left'), '');
+    await world.restart();
+    await expect
+      .poll(() => world.lines.join(''))
+      .toContain(`key file ${fileOf('test-left')} is empty; put its bytes back`);
+    expect(readFileSync(fileOf('test-left'))).toHaveLength(0);
+  });
+
+  it.each(['-----BEGIN PRI', '-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG'])(
+    'a cut-off PEM file (%j) is no symmetric key, is named, and is kept',
+    async (content) => {
+      writeFileSync(fileOf('test-cut'), content);
+      expect(await world.call('GET', '/key/test-cut')).toEqual(BAD);
+      expect((await world.call('GET', '/keypair/test-cut')).status).toBe(500);
+      for (const keyBytes of [undefined, KEY]) {
+        expect(await world.post('/key', { keyId: 'test-cut', usage: 'sign', keyBytes })).toEqual(BAD);
+      }
+      expect(await world.post('/keypair', { keyId: 'test-cut' })).toEqual(BAD);
+      expect(readFileSync(fileOf('test-cut'), 'utf8')).toBe(content);
+      expect(world.lines.join('')).toContain(`key file ${fileOf('test-cut')} cannot be used`);
+    },
+  );
 
   it('a change of the file counts at once', async () => {
     const handle = await world.key('test-change', 'sign', Buffer.alloc(32, 1).toString('base64'));

@@ -42,10 +42,15 @@ function keysOver(
   } as unknown as TokenHost;
   const now = () => Date.now();
   const log = createLogger({ target: 't', filter: undefined, write: (line) => lines.push(line), now });
-  return new SymmetricKeys(new KeyPlaces(settings, { cache: new FileCache(now), now, host }), new KeyLocks(), log, {
-    choice,
-    counters,
-  });
+  return new SymmetricKeys(
+    new KeyPlaces(settings, { cache: new FileCache(now), now, log, host }),
+    new KeyLocks(),
+    log,
+    {
+      choice,
+      counters,
+    },
+  );
 }
 
 describe('a token that cannot hold symmetric keys', () => {

@@ -15,6 +15,7 @@
  *   fail C_Name RV         that function gives RV
  *   hang C_Name            that function never returns
  *   crash C_Name           that function ends the process with SIGSEGV
+ *   crash-after C_Name N   the same, at the call after N calls of a function with such an order
  *   no-mechanism M         init and generate functions give CKR_MECHANISM_INVALID for the mechanism M
  *   version M.N            the module says that it speaks Cryptoki M.N
  * An order ending in "-once" is carried out once for each change of the file.
@@ -107,6 +108,10 @@ static ck_rv obey(const char *name) {
   char words[96];
   snprintf(words, sizeof words, "crash %s", name);
   if (ordered(words, NULL, 0)) raise(SIGSEGV);
+  snprintf(words, sizeof words, "crash-after %s", name);
+  char calls[64];
+  static unsigned long counted;
+  if (ordered(words, calls, sizeof calls) && counted++ == strtoul(calls, NULL, 0)) raise(SIGSEGV);
   snprintf(words, sizeof words, "hang %s", name);
   if (ordered(words, NULL, 0)) for (;;) pause();
   if (ordered("removed", NULL, 0)) return CKR_DEVICE_REMOVED;

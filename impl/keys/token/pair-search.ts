@@ -46,18 +46,23 @@ function pairFrom(session: TokenSession, privateKey: Handle, publicKey: Handle):
   return { privateKey, publicKey, pair: readPair(session, publicKey, type) };
 }
 
-function firstMatch(
+const publicBytes = ({ pair }: PairObjects): Buffer =>
+  pair.algorithm === 'ECDSA' ? pair.compressedPoint : pair.modulus;
+
+/** Of several whole pairs always the same one, whatever order the token gives its objects in: the one with the smallest public bytes. */
+function oneMatch(
   session: TokenSession,
   privateKeys: readonly Handle[],
   publicKeys: readonly Handle[],
 ): PairObjects | undefined {
+  const found: PairObjects[] = [];
   for (const privateKey of privateKeys) {
     for (const publicKey of publicKeys) {
-      const found = pairFrom(session, privateKey, publicKey);
-      if (found && belongTogether(session, found)) return found;
+      const pair = pairFrom(session, privateKey, publicKey);
+      if (pair && belongTogether(session, pair)) found.push(pair);
     }
   }
-  return undefined;
+  return found.sort((a, b) => Buffer.compare(publicBytes(a), publicBytes(b)))[0];
 }
 
 /**
@@ -75,7 +80,7 @@ export function findPair(session: TokenSession, label: string | undefined): Pair
   const [only] = publicKeys;
   let found: PairObjects | undefined;
   if (only && privateKeys.length === 1 && publicKeys.length === 1) found = pairFrom(session, first, only);
-  else found = firstMatch(session, privateKeys, only ? publicKeys : findAll(session, 'publicKey', undefined));
+  else found = oneMatch(session, privateKeys, only ? publicKeys : findAll(session, 'publicKey', undefined));
   if (found) session.objects.keepPair(label, found);
   return found;
 }

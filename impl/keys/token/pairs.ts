@@ -59,7 +59,7 @@ export async function makePair(
 
 /**
  * Gives the pair `from` the label `to`, in place of what has it. What had the label goes last, so that wherever this is cut off, `to` is
- * the old or the new pair and the new one can be found (see {@link findPair}). A missing source changes nothing.
+ * the old or the new pair, for good (see {@link findPair}). A missing source changes nothing.
  */
 export function movePair(session: TokenSession, from: string, to: string): TokenOutcome {
   const source = findPair(session, from);
