@@ -1,5 +1,6 @@
 import type { Checklist, Group, Scenario } from '../runner/index.ts';
 import { authorisation } from './authorisation.ts';
+import { engineRequests } from './engine-requests.ts';
 import { KEYS_GOLDEN } from './golden-keys.ts';
 import { keyPairs } from './key-pairs.ts';
 import { keydProcess } from './process.ts';
@@ -22,6 +23,7 @@ export const keysGroups: readonly Group[] = [
   ...keyPairs,
   ...tokens,
   ...takeOverOfDevices,
+  ...engineRequests,
 ];
 export const keysGolden: readonly Scenario[] = Object.values(KEYS_GOLDEN);
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants, createHash, publicDecrypt, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { expectError, expectStatus, stringMember } from '../runner/index.ts';
+import { answered, expectError, expectStatus, header, stringMember, WireConnection } from '../runner/index.ts';
 import type { Caller } from './caller.ts';
 import { keyFile } from './key-files.ts';
 import { freshOn, type OnStore, storeGroups, tokenObjects } from './on-store.ts';
@@ -127,6 +127,32 @@ const makesPairs = storeGroups('key pairs', {
 });
 
 const usesPairs = storeGroups('use of key pairs', {
+  'KS-023': [
+    'an answer without content ends its connection, as the client of the reference reads it to the end',
+    'spec',
+    async ({ root, world }) => {
+      const body = { keyHandle: await root.pair('test-no-content') };
+      await root.pair('test-no-content-source');
+      for (const request of [
+        { method: 'POST', target: '/keypair/test-no-content', body: { from: 'test-no-content-source' } },
+        { method: 'DELETE', target: '/keypair', body },
+        { method: 'DELETE', target: '/key', body: { keyHandle: await root.key('test-no-content-key') } },
+      ]) {
+        const connection = await WireConnection.open(world.socket('keyd'));
+        try {
+          const target = `${request.target}?api-version=2021-05-01`;
+          const answer = answered(await connection.ask({ ...request, target }));
+          assert.equal(answer.status, 204);
+          assert.equal(answer.body, '');
+          assert.ok(answer.oneWrite && answer.headBytes <= 512, 'the head is not in one small read');
+          assert.equal(header(answer, 'content-length'), undefined, 'RFC 9110 forbids a length here');
+          assert.ok(await connection.closesWithin(2_000), 'the connection stays open');
+        } finally {
+          connection.close();
+        }
+      }
+    },
+  ],
   'KS-072': [
     'a mechanism of another kind of key is refused',
     'spec',
