@@ -5,6 +5,7 @@ const DAEMONS: Readonly<Record<string, () => Promise<StartDaemon>>> = {
   keyd: async () => (await import('../keys/index.ts')).startKeyd,
   certd: async () => (await import('../certificates/index.ts')).startCertd,
   identityd: async () => (await import('../identity/index.ts')).startIdentityd,
+  tpmd: async () => (await import('../tpm/index.ts')).startTpmd,
 };
 
 async function packageVersion(): Promise<string> {

@@ -30,7 +30,7 @@ function isJson(contentType: string): boolean {
 }
 
 /** Reads the whole body within its limits. Throws the 400, 408 or 413 of the table; the connection is then to be closed. */
-function readBody(request: IncomingMessage): Promise<Buffer> {
+function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -46,8 +46,8 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
     request.on('data', (chunk: Buffer) => {
       if (finished) return;
       size += chunk.length;
-      if (size > BODY_LIMIT_BYTES) {
-        finish(new ServiceError('body-too-large', { parameters: { limit: BODY_LIMIT_BYTES } }));
+      if (size > limit) {
+        finish(new ServiceError('body-too-large', { parameters: { limit } }));
       } else chunks.push(chunk);
     });
     request.on('end', () => finish());
@@ -82,10 +82,11 @@ export async function takeBody(
   verb: 'POST' | 'PUT' | 'DELETE',
   request: IncomingMessage,
   method: Method | undefined,
+  largestBytes = BODY_LIMIT_BYTES,
 ): Promise<unknown> {
   const contentType = request.headers['content-type'];
   if (verb === 'PUT' && contentType !== undefined && !isJson(contentType)) throw new ServiceError('body-not-json');
-  const bytes = await readBody(request);
+  const bytes = await readBody(request, largestBytes);
   const absent = verb !== 'PUT' && (bytes.length === 0 || (contentType !== undefined && !isJson(contentType)));
   const value = absent ? undefined : parse(bytes);
   if (!method) throw new ServiceError('method-not-allowed');

@@ -49,7 +49,8 @@ async function run(api: ServiceApi, request: IncomingMessage, uid: Uid, hangUp: 
   const verb = request.method ?? '';
   const method = methodOf(route, verb);
   let body: unknown;
-  if (verb === 'POST' || verb === 'PUT' || verb === 'DELETE') body = await takeBody(verb, request, method);
+  if (verb === 'POST' || verb === 'PUT' || verb === 'DELETE')
+    body = await takeBody(verb, request, method, api.largestBodyBytes);
   if (!method) throw new ServiceError('method-not-allowed');
   const call: Call = {
     uid,

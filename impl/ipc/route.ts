@@ -47,6 +47,8 @@ export interface ServiceApi {
   readonly routes: readonly Route[];
   /** Answer 204 with `connection: close`, as the reference's blocking client needs (spec/keys-service.md 3.1). */
   readonly closeAfterNoContent?: boolean;
+  /** Where the daemon's largest body is longer than the common limit. */
+  readonly largestBodyBytes?: number;
 }
 
 /** A method that ignores its body. */

@@ -1,0 +1,1 @@
+export { startTpmd } from './daemon.ts';
