@@ -16,3 +16,4 @@ export { DPS_ERRORS, type DpsErrorCode } from './errors.ts';
 export type { HubAssignment, HubAuthentication, HubLink } from './hub-link.ts';
 export type { ReturnPayload } from './provisioning.ts';
 export type { Registration, Substatus } from './registration.ts';
+export { type RandomPurpose, type WrapTarget, wrapKeyForTpm } from './tpm/wrapped-key.ts';
