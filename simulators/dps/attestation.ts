@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { checkChain, checkSasToken, checkThumbprint, type SasExpectation } from '../credentials/index.ts';
 import { certificateInfo } from './certificate-info.ts';
 import { type DeviceKeys, groupDeviceKeys } from './device-key.ts';
@@ -8,11 +8,14 @@ import {
   type EnrollmentGroup,
   enrollmentKey,
   type IndividualEnrollment,
+  type TpmAttestation,
   type X509Attestation,
 } from './enrollment.ts';
 import type { Enrollments } from './enrollments.ts';
 import { DpsError } from './errors.ts';
 import type { HubAuthentication } from './hub-link.ts';
+import { freshKeyFor, type TpmChallenges } from './tpm/challenges.ts';
+import { differenceOf } from './tpm/enrolled-key.ts';
 
 /** What a device showed: its `Authorization` header and the certificates of its TLS handshake, leaf first. */
 export interface Caller {
@@ -23,7 +26,7 @@ export interface Caller {
 /** A device that proved to belong to an enrolment. */
 export interface Attested {
   enrollment: Enrollment;
-  kind: 'sas' | 'x509';
+  kind: 'sas' | 'x509' | 'tpm';
   /** Which key signed, or how the certificate was matched; for the journal. */
   by: string;
   /** Names the credential; an operation belongs to it. */
@@ -40,6 +43,7 @@ export type PolicyName = 'required' | 'optional';
 /** What the decision rests on. `registrationId` is the one of the path, decoded and as the device spelt it. */
 export interface AttestationRules {
   enrollments: Enrollments;
+  challenges: TpmChallenges;
   scopeId: string;
   registrationId: string;
   /** Whether a token must name the policy `registration`, or may leave it out. */
@@ -73,6 +77,8 @@ function attestIndividual(caller: Caller, enrollment: IndividualEnrollment, rule
       return attestByKeys(caller.authorization, enrollment, attestation, rules);
     case 'x509':
       return attestByCertificate(caller, enrollment, attestation, rules);
+    case 'tpm':
+      return attestByTpm(caller.authorization, enrollment, attestation, rules);
   }
 }
 
@@ -85,6 +91,31 @@ function attestByKeys(
   const verdict = verifyToken(authorization, keys, rules);
   if (!verdict.verified) return refuse(verdict.reason);
   return symmetric(enrollment, keys, verdict.by);
+}
+
+/** The token is signed by the key of the last challenge, which only the enrolled TPM could take (spec cloud.md 9.7). */
+function attestByTpm(
+  authorization: string | undefined,
+  enrollment: IndividualEnrollment,
+  enrolled: TpmAttestation,
+  rules: AttestationRules,
+): Attested {
+  const challenge = rules.challenges.last(rules.registrationId);
+  if (!challenge) return refuse('the device has not asked for a challenge');
+  const different = differenceOf(enrolled, challenge.shown);
+  if (different !== undefined) return refuse(different);
+  const nonce = { primaryKey: challenge.nonceKey, secondaryKey: challenge.nonceKey };
+  const verdict = verifyToken(authorization, nonce, rules);
+  if (!verdict.verified) return refuse(verdict.reason);
+  const { key, authenticationKey } = freshKeyFor(challenge.shown);
+  return {
+    enrollment,
+    kind: 'tpm',
+    by: 'the key of its challenge',
+    credential: `${enrollmentKey(enrollment)} tpm`,
+    hubAuthentication: { type: 'sas', primaryKey: key, secondaryKey: randomBytes(32).toString('base64') },
+    proof: { tpm: { authenticationKey } },
+  };
 }
 
 function attestByGroupKey(

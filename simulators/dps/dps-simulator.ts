@@ -20,6 +20,7 @@ import { DpsError, dpsErrorBody } from './errors.ts';
 import { type DisabledAnswer, type DpsAnswer, type DpsWorld, handleDpsRequest, type UnknownAnswer } from './handler.ts';
 import type { HubLink } from './hub-link.ts';
 import { Provisioning, type ReturnPayload } from './provisioning.ts';
+import { TpmChallenges } from './tpm/challenges.ts';
 
 /** The API versions that the service serves by default: the one of the identity service, and those of the SDKs. */
 export const DPS_API_VERSIONS: readonly string[] = ['2021-06-01', '2019-03-31', '2021-10-01'];
@@ -87,6 +88,7 @@ export async function createDpsSimulator(options: DpsOptions): Promise<DpsSimula
     scopeId,
     enrollments,
     provisioning,
+    challenges: new TpmChallenges(store),
     apiVersions: options.apiVersions ?? DPS_API_VERSIONS,
     retryAfterSeconds: options.retryAfterSeconds ?? 3,
     disabledAnswer: options.disabledAnswer ?? 'status',

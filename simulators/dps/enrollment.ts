@@ -18,8 +18,18 @@ export interface X509GroupAttestation {
   caPem: string[];
 }
 
+/**
+ * An individual TPM enrolment: base64 of the TPM2B_PUBLIC of its endorsement key, and of its storage root key where only that one shall
+ * count.
+ */
+export interface TpmAttestation {
+  type: 'tpm';
+  endorsementKey: string;
+  storageRootKey?: string;
+}
+
 /** What a device of an individual enrolment proves. A further kind of attestation is one more member here. */
-export type IndividualAttestation = SymmetricKeyAttestation | X509Attestation;
+export type IndividualAttestation = SymmetricKeyAttestation | X509Attestation | TpmAttestation;
 
 /** What a device of a group proves. */
 export type GroupAttestation = SymmetricKeyAttestation | X509GroupAttestation;

@@ -10,7 +10,9 @@ import {
   type IndividualInput,
   isRegistrationId,
   type SymmetricKeyAttestation,
+  type TpmAttestation,
 } from './enrollment.ts';
+import { isSameTpm, requireTpmKeys } from './tpm/enrolled-key.ts';
 
 const TABLE = 'enrollments';
 
@@ -24,11 +26,12 @@ export class Enrollments {
     for (const { key, value } of store.list<Enrollment>(TABLE)) this.#byKey.set(key, value);
   }
 
-  /** @throws TypeError when the id, a key or a certificate is not as the service takes it. */
+  /** @throws TypeError when the id, a key or a certificate is not as the service takes it, or the TPM is enrolled already. */
   addIndividual(input: IndividualInput): IndividualEnrollment {
     requireId('registration', input.registrationId);
     const { attestation } = input;
     if (attestation.type === 'symmetricKey') requireKeys(attestation);
+    else if (attestation.type === 'tpm') this.#requireOwnTpm(input.registrationId, attestation);
     else requireCertificates([attestation.primaryPem, ...(attestation.secondaryPem ? [attestation.secondaryPem] : [])]);
     const { registrationId, deviceId } = input;
     return this.#save({
@@ -78,6 +81,19 @@ export class Enrollments {
 
   groups(): EnrollmentGroup[] {
     return this.list().filter((enrollment) => enrollment.kind === 'group');
+  }
+
+  /** One TPM is one device: with two enrolments of an endorsement key each device could claim the other's identity. */
+  #requireOwnTpm(registrationId: string, attestation: TpmAttestation): void {
+    requireTpmKeys(attestation);
+    for (const other of this.list()) {
+      if (other.kind !== 'individual' || other.attestation.type !== 'tpm') continue;
+      if (other.registrationId.toLowerCase() === registrationId.toLowerCase()) continue;
+      if (isSameTpm(other.attestation, attestation))
+        throw new TypeError(
+          `the endorsement key is that of the enrolment ${JSON.stringify(other.registrationId)} already; remove that one first`,
+        );
+    }
   }
 
   #named(id: string): Enrollment[] {

@@ -1,10 +1,12 @@
-import type { X509Certificate } from 'node:crypto';
+import { randomUUID, type X509Certificate } from 'node:crypto';
 import { type Attested, attest, type PolicyName } from './attestation.ts';
 import type { Enrollments } from './enrollments.ts';
 import { DpsError } from './errors.ts';
 import { type DpsResource, readDpsPath } from './path.ts';
 import type { Provisioning } from './provisioning.ts';
 import { readRegisterBody } from './register-body.ts';
+import type { ShownTpm, TpmChallenges } from './tpm/challenges.ts';
+import { differenceOf } from './tpm/enrolled-key.ts';
 
 /** A request as the service's rules see it: no sockets, header names in lower case. */
 export interface DpsRequest {
@@ -34,6 +36,7 @@ export interface DpsWorld {
   scopeId: string;
   enrollments: Enrollments;
   provisioning: Provisioning;
+  challenges: TpmChallenges;
   apiVersions: readonly string[];
   retryAfterSeconds: number;
   disabledAnswer: DisabledAnswer;
@@ -78,7 +81,11 @@ async function register(
 ) {
   if (!request.headers['content-type']?.toLowerCase().includes('application/json'))
     throw new DpsError('unsupportedMediaType');
-  const { payload } = readRegisterBody(request.body.toString('utf8'), resource.registrationId);
+  const { payload, tpm } = readRegisterBody(request.body.toString('utf8'), resource.registrationId);
+  if (request.headers['authorization'] === undefined) {
+    const challenge = challengeOf(resource.registrationId, tpm, world);
+    if (challenge) return challenge;
+  }
   const attested = prove(request, resource, world);
   proven(attested);
   if (!attested.enrollment.enabled && world.disabledAnswer === 'unauthorized') {
@@ -86,6 +93,31 @@ async function register(
   }
   const { operationId } = await world.provisioning.register(attested, resource.registrationId, payload);
   return { status: 202, headers: retryAfter(world), body: { operationId, status: 'assigning' } };
+}
+
+/**
+ * The first answer to a device with a TPM: a key that only the enrolled TPM can take, to sign the token with (spec cloud.md 3.2, 9.7).
+ * Undefined where the device is not enrolled with a TPM.
+ */
+function challengeOf(registrationId: string, shown: ShownTpm | undefined, world: DpsWorld): DpsAnswer | undefined {
+  const attestation = world.enrollments.individual(registrationId)?.attestation;
+  if (attestation?.type !== 'tpm') return undefined;
+  if (!shown) throw new DpsError('unauthorized', { reason: 'the device showed no keys of a TPM' });
+  const different = differenceOf(attestation, shown);
+  if (different !== undefined) throw new DpsError('unauthorized', { reason: different });
+  try {
+    const authenticationKey = world.challenges.issue(registrationId, shown);
+    const body = {
+      message: 'Authorization required.',
+      keyName: 'registration',
+      authenticationKey,
+      trackingId: randomUUID(),
+    };
+    return { status: 401, headers: {}, body };
+  } catch (error) {
+    if (error instanceof TypeError) throw new DpsError('unauthorized', { reason: error.message });
+    throw error;
+  }
 }
 
 function poll(
@@ -102,9 +134,9 @@ function poll(
 
 function prove(request: DpsRequest, { registrationId }: DpsResource, world: DpsWorld): Attested {
   const caller = { authorization: request.headers['authorization'], certificates: request.certificates };
-  const { enrollments, scopeId, policyName } = world;
+  const { enrollments, challenges, scopeId, policyName } = world;
   try {
-    return attest(caller, { enrollments, scopeId, registrationId, policyName, now: world.now() });
+    return attest(caller, { enrollments, challenges, scopeId, registrationId, policyName, now: world.now() });
   } catch (error) {
     if (error instanceof DpsError && error.code === 'registrationNotFound')
       throw unknown(error.code, world, error.reason);
