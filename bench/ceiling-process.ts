@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 
-// The ceiling: bare node:http that reads the body and answers a fixed text of the size of a signature answer.
-const answer = JSON.stringify({ signature: Buffer.alloc(32).toString('base64') });
+// The ceiling: bare node:http that reads the body and answers a fixed text: the one given, or one of the size of a signature answer.
+const answer = process.argv[3] ?? JSON.stringify({ signature: Buffer.alloc(32).toString('base64') });
 createServer({ requireHostHeader: false }, (request, response) => {
   request.resume();
   request.on('end', () => {

@@ -6,6 +6,7 @@ export interface Load {
   /** Request line and headers without content-length, then the body. */
   readonly method: 'GET' | 'POST';
   readonly target: string;
+  /** `@CALLER@` in it becomes the number of the connection. */
   readonly body: string;
   readonly connections: number;
   readonly keepAlive: boolean;
@@ -52,8 +53,8 @@ function exchange(socket: Socket, text: string): Promise<boolean> {
   });
 }
 
-async function caller(load: Load, until: number, latencies: number[]): Promise<number> {
-  const text = requestText(load);
+async function caller(load: Load, until: number, latencies: number[], number: number): Promise<number> {
+  const text = requestText({ ...load, body: load.body.replaceAll('@CALLER@', String(number)) });
   let failures = 0;
   let socket: Socket | undefined;
   while (performance.now() < until) {
@@ -75,7 +76,9 @@ async function caller(load: Load, until: number, latencies: number[]): Promise<n
 export async function runLoad(load: Load): Promise<Rate> {
   const latencies: number[] = [];
   const begin = performance.now();
-  const callers = Array.from({ length: load.connections }, () => caller(load, begin + load.seconds * 1000, latencies));
+  const callers = Array.from({ length: load.connections }, (_, number) =>
+    caller(load, begin + load.seconds * 1000, latencies, number),
+  );
   const failures = (await Promise.all(callers)).reduce((sum, count) => sum + count, 0);
   const seconds = (performance.now() - begin) / 1000;
   latencies.sort((a, b) => a - b);

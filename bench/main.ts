@@ -1,4 +1,5 @@
 import { cpus } from 'node:os';
+import { benchCertificates } from './certificates.ts';
 import { benchRates } from './rates.ts';
 import { benchMemory, benchStart } from './sandbox-run.ts';
 
@@ -6,12 +7,14 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   start: benchStart,
   memory: benchMemory,
   rates: benchRates,
+  certificates: benchCertificates,
 };
 
-const HELP = `npm run bench [-- start | memory | rates …]
+const HELP = `npm run bench [-- start | memory | rates | certificates …]
 
   start   ten runs of the main job: time of each step
   memory  memory of each daemon once provisioned
+  certificates  certd: issuance with file keys, reading beside bare node:http, 1,000 managed identities
   rates   requests per second of keyd beside bare node:http, in the same run
 
 Without a name all of them run, some minutes in all. Tables go to standard output as Markdown.

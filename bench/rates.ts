@@ -1,42 +1,9 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type KeydWorld, softHsmModule, startKeyd } from './keyd-world.ts';
-import type { Load, Rate } from './load.ts';
+import { ceiling, inProcess } from './processes.ts';
 import { markdownTable, rateText } from './report.ts';
 
-const HERE = import.meta.dirname;
 const SECONDS = 4;
 const SIGN = '/sign?api-version=2021-05-01';
-
-/** Runs a load in a process of its own. */
-function inProcess(load: Load): Promise<Rate> {
-  return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [join(HERE, 'load-process.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
-    let text = '';
-    child.stdout.on('data', (chunk) => {
-      text += chunk;
-    });
-    child.on('error', fail);
-    child.on('exit', () => done(JSON.parse(text) as Rate));
-    child.stdin.end(JSON.stringify(load));
-  });
-}
-
-async function ceiling(): Promise<{ socketPath: string; close: () => void }> {
-  const root = mkdtempSync(join(tmpdir(), 'bench-'));
-  const socketPath = join(root, 's.sock');
-  const child = spawn(process.execPath, [join(HERE, 'ceiling-process.ts'), socketPath], { stdio: 'ignore' });
-  while (!existsSync(socketPath)) await new Promise((done) => setTimeout(done, 20));
-  return {
-    socketPath,
-    close() {
-      child.kill();
-      rmSync(root, { recursive: true, force: true });
-    },
-  };
-}
 
 async function hmacBody(world: KeydWorld): Promise<string> {
   const { keyHandle } = await world.call('POST', '/key', { keyId: 'bench-hmac', usage: 'sign' });

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { type KeydClient, type KeyHandle, keydSigner } from '../clients/index.ts';
+import { type KeyObject, randomBytes } from 'node:crypto';
+import type { KeyHandle } from '../clients/index.ts';
 import { invalidParameter } from '../ipc/index.ts';
 import {
   type Certificate,
@@ -8,15 +8,16 @@ import {
   formatChain,
   IssueError,
   issueCertificate,
-  parseChain,
   type X509Signer,
 } from '../x509/index.ts';
+import { issuerChain } from './issuer-chains.ts';
 import type { IssuanceEntry, Settings, SubjectRule } from './settings.ts';
+import { OtherKey, type SigningKeys } from './signing-key.ts';
 import { type CertificateStore, StoreError } from './store.ts';
 
 /** What local signing needs from outside. */
 export interface LocalIssuerContext {
-  readonly keyd: KeydClient;
+  readonly keys: SigningKeys;
   readonly store: CertificateStore;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -71,22 +72,24 @@ export async function issueByRequest(
 ): Promise<string> {
   const pem = await context.store.read(issuer.certId);
   if (pem === undefined) throw invalidParameter('issuer.certId', 'not found');
-  const chain = parseChain(pem);
+  const chain = issuerChain(pem);
   if (chain.length === 0) throw invalidParameter('issuer.certId', 'invalid issuer');
   const zero = issuer.privateKeyHandle.indexOf('\0');
   if (zero >= 0)
     throw invalidParameter('issuer.privateKeyHandle', `nul byte found in provided data at position: ${zero}`);
-  return sign(request, await keydSigner(context.keyd, issuer.privateKeyHandle as KeyHandle), chain, context);
+  const handle = issuer.privateKeyHandle as KeyHandle;
+  return sign(request, context.keys.signer({ handle }, keyOf(chain)), chain, context);
 }
 
 /** Signs with the key pair of the same id as the certificate. Throws the 400 of `csr` when the request is for another key. */
 export async function issueSelfSigned(request: LocalRequest, context: LocalIssuerContext): Promise<string> {
-  const handle = await context.keyd.loadKeyPair(request.certId);
-  const signer = await keydSigner(context.keyd, handle);
-  if (!signer.publicKey.equals(request.csr.publicKey)) {
+  const signer = context.keys.signer({ id: request.certId }, request.csr.publicKey);
+  try {
+    return await sign(request, signer, [], context);
+  } catch (error) {
+    if (!(error instanceof OtherKey)) throw error;
     throw invalidParameter('csr', `public key is not that of key pair "${request.certId}" in keyd`);
   }
-  return sign(request, signer, [], context);
 }
 
 /** Signs with `[cert_issuance.local_ca]`. */
@@ -99,9 +102,16 @@ export async function issueByLocalCa(
   const pem = await context.store.read(localCa.cert);
   if (pem === undefined)
     throw new StoreError(`certificate "${localCa.cert}" of the local CA is not there; create or import it`);
-  const chain = parseChain(pem);
+  const chain = issuerChain(pem);
   if (chain.length === 0)
     throw new StoreError(`certificate "${localCa.cert}" of the local CA holds no PEM certificate`);
-  const handle = await context.keyd.loadKeyPair(localCa.pk);
-  return sign(request, await keydSigner(context.keyd, handle), chain, context);
+  return sign(request, context.keys.signer({ id: localCa.pk }, keyOf(chain)), chain, context);
+}
+
+/** The key that an issuer's certificate was made for. Throws IssueError for one that cannot sign here. */
+function keyOf([issuer]: readonly Certificate[]): KeyObject {
+  const publicKey = issuer?.x509.publicKey;
+  if (!publicKey || !['ec', 'rsa'].includes(publicKey.asymmetricKeyType ?? ''))
+    throw new IssueError('the key of the issuer certificate is neither EC nor RSA');
+  return publicKey;
 }

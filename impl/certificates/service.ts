@@ -13,6 +13,7 @@ import { identitySources } from './identity-sources.ts';
 import { issueByLocalCa, issueByRequest, issueSelfSigned } from './local-issuer.ts';
 import { mayWrite } from './principals.ts';
 import type { IssuanceEntry, Settings } from './settings.ts';
+import { SigningKeys } from './signing-key.ts';
 import type { CertificateStore } from './store.ts';
 
 /** Everything that a reload replaces, all at once. */
@@ -49,12 +50,14 @@ export class CertificateService {
   readonly #parts: ServiceParts;
   readonly #enrolments: Enrolments;
   readonly #identities: IdentityKeeper;
+  readonly #keys: SigningKeys;
 
   constructor(state: ServiceState, parts: ServiceParts) {
     this.#state = state;
     this.#parts = parts;
     this.#enrolments = new Enrolments(parts.clock);
     this.#identities = new IdentityKeeper(parts);
+    this.#keys = new SigningKeys(parts.keyd);
   }
 
   /** Begins to renew EST identities: those that are due at once, the others by timer. */
@@ -169,7 +172,7 @@ export class CertificateService {
     request: { certId: string; csr: CertificateRequest; entry: IssuanceEntry | undefined },
     issuer: { certId: string; privateKeyHandle: string } | undefined,
   ): Promise<string> {
-    const context = { keyd: this.#parts.keyd, store, now: () => this.#parts.clock.now() };
+    const context = { keys: this.#keys, store, now: () => this.#parts.clock.now() };
     if (issuer) return issueByRequest(request, issuer, context);
     if (request.entry?.method === 'self_signed') return issueSelfSigned(request, context);
     return issueByLocalCa(request, settings.localCa, context);

@@ -39,7 +39,7 @@ async function buildState(context: DaemonContext, before?: ServiceState): Promis
   report(loaded, context);
   const { settings } = loaded;
   const homedir = before?.settings.homedir ?? settings.homedir;
-  const store = new CertificateStore(homedir, settings.preloaded, before?.store.changes);
+  const store = new CertificateStore(homedir, settings.preloaded, before?.store);
   const trusted = await readTrusted(settings.est.trustedCerts, store, context);
   return {
     settings: { ...settings, homedir },
@@ -81,6 +81,7 @@ export const startCertd: StartDaemon = async (context) => {
       watch.close();
       await service.close();
       await server.close();
+      service.state.store.files.close();
       await keyd.close();
     },
   };

@@ -1,6 +1,6 @@
-import { mkdir, readFile, realpath } from 'node:fs/promises';
+import { mkdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { objectFileName, removeFileDurable, writeFileDurable } from '../files/index.ts';
+import { CachedFiles, eventTurn, objectFileName, removeFileDurable, writeFileDurable } from '../files/index.ts';
 import { Changes } from './changes.ts';
 import { NamedLocks } from './locks.ts';
 import type { Preloaded } from './preloaded.ts';
@@ -21,18 +21,38 @@ const isMissing = (error: unknown): boolean => {
   return code === 'ENOENT' || code === 'ENOTDIR';
 };
 
+/** The text of certificate files; one that is no UTF-8 is not kept and fails each time. */
+export class CertificateFiles extends CachedFiles<string | undefined> {
+  constructor() {
+    super({
+      what: 'certificate file',
+      largestBytes: LARGEST_FILE_BYTES,
+      absent: undefined,
+      now: Date.now,
+      parse: (bytes) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
+    });
+  }
+}
+
 /** Certificate files by id: stored ones below the home directory, preloaded ones, and bundles of others. */
 export class CertificateStore {
   readonly #folder: string;
   readonly #preloaded: ReadonlyMap<string, Preloaded>;
   readonly #locks = new NamedLocks();
-  /** Told of each write; a reload hands the same one on. */
+  /** Told of each write. */
   readonly changes: Changes;
+  readonly #files: CertificateFiles;
 
-  constructor(homedir: string, preloaded: ReadonlyMap<string, Preloaded>, changes = new Changes()) {
+  /** @param before the store that this one takes the place of: who waits there and what was read stays. */
+  constructor(homedir: string, preloaded: ReadonlyMap<string, Preloaded>, before?: CertificateStore) {
     this.#folder = join(homedir, 'certs');
     this.#preloaded = preloaded;
-    this.changes = changes;
+    this.changes = before?.changes ?? new Changes();
+    this.#files = before?.files ?? new CertificateFiles();
+  }
+
+  get files(): CertificateFiles {
+    return this.#files;
   }
 
   /**
@@ -40,6 +60,8 @@ export class CertificateStore {
    * that lack one. Throws {@link StoreError} for a file that is no text, a bundle that contains itself, or a failed read.
    */
   async read(id: string): Promise<string | undefined> {
+    // a change that came before the request counts
+    await eventTurn();
     return this.#read(id, []);
   }
 
@@ -53,10 +75,11 @@ export class CertificateStore {
     const path = this.#pathOf(id);
     await this.#locks.run(path, async () => {
       try {
-        if (dirname(path) === this.#folder) await mkdir(this.#folder, { recursive: true });
-        await writeFileDurable(...(await this.#target(path, pem)));
+        await this.#replace(path, pem);
       } catch (cause) {
         throw new StoreError(`could not write certificate "${id}"`, { cause });
+      } finally {
+        this.#files.forget(path);
       }
       this.changes.tell();
     });
@@ -70,9 +93,23 @@ export class CertificateStore {
         await removeFileDurable(path);
       } catch (cause) {
         if (!isMissing(cause)) throw new StoreError(`could not delete certificate "${id}"`, { cause });
+      } finally {
+        this.#files.forget(path);
       }
       this.changes.tell();
     });
+  }
+
+  async #replace(path: string, pem: string): Promise<void> {
+    const target = await this.#target(path, pem);
+    try {
+      await writeFileDurable(...target);
+    } catch (error) {
+      // made at its first use
+      if (!isMissing(error) || dirname(path) !== this.#folder) throw error;
+      await mkdir(this.#folder, { recursive: true });
+      await writeFileDurable(...target);
+    }
   }
 
   /** A preloaded file may be a link that its owner made: its target is replaced and keeps its mode. */
@@ -114,17 +151,12 @@ export class CertificateStore {
 
   async #readFile(id: string): Promise<string | undefined> {
     const path = this.#pathOf(id);
-    let bytes: Buffer;
     try {
-      bytes = await readFile(path);
+      return await this.#files.read(path);
     } catch (cause) {
-      if (isMissing(cause)) return undefined;
-      throw new StoreError(`could not read certificate "${id}" from ${path}`, { cause });
-    }
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch (cause) {
-      throw new StoreError(`certificate "${id}" in ${path} is no text; convert it to PEM`, { cause });
+      const text = cause instanceof TypeError;
+      const what = text ? `certificate "${id}" in ${path} is no text; convert it to PEM` : undefined;
+      throw new StoreError(what ?? `could not read certificate "${id}" from ${path}`, { cause });
     }
   }
 }

@@ -40,7 +40,11 @@ export async function keydPublicKey(keyd: KeydClient, handle: KeyHandle): Promis
  * RSA PKCS#1 v1.5 over the DigestInfo by `/encrypt` (spec/certificates-service.md 6). Throws {@link ClientError}.
  */
 export async function keydSigner(keyd: KeydClient, handle: KeyHandle): Promise<X509Signer> {
-  const publicKey = await keydPublicKey(keyd, handle);
+  return keydSignerFor(keyd, await keydPublicKey(keyd, handle), handle);
+}
+
+/** As {@link keydSigner} for a pair whose public half is known. keyd is not asked whether it is; the signature tells. */
+export function keydSignerFor(keyd: KeydClient, publicKey: KeyObject, handle: KeyHandle): X509Signer {
   const digestOf = (tbs: Uint8Array) => createHash('sha256').update(tbs).digest();
   if (publicKey.asymmetricKeyType === 'ec') {
     return {

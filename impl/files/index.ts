@@ -1,2 +1,4 @@
+export { CachedFiles } from './cached-files.ts';
 export { isUnfinishedWrite, removeFileDurable, renameDurable, writeFileDurable } from './durable-write.ts';
+export { eventTurn } from './event-turn.ts';
 export { objectFileName } from './object-file-name.ts';

@@ -1,6 +1,6 @@
+import { eventTurn } from '../files/index.ts';
 import { decodeBase64, type Method, plain, type Reply, type Route, type ServiceApi, withBody } from '../ipc/index.ts';
 import { CREATE_KEY, CREATE_PAIR, DECRYPT, DERIVE, ENCRYPT, KEY_HANDLE, MOVE, SIGN } from './bodies.ts';
-import { eventTurn } from './event-turn.ts';
 import type { KeyListing } from './key-listing.ts';
 import type { KeyUse } from './key-place.ts';
 import { type KeyService, pairParameter } from './key-service.ts';

@@ -5,7 +5,7 @@ import { basename, dirname } from 'node:path';
 export type FolderMark = { readonly folder: string };
 
 /**
- * Watches the folders of key files, so that a file need not be looked at before each use. Says nothing about folders that cannot be
+ * Watches the folders of files, so that a file need not be looked at before each use. Says nothing about folders that cannot be
  * watched (not there, too many watches, a file system without events).
  */
 export class FolderWatches {

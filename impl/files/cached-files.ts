@@ -1,0 +1,112 @@
+import type { Stats } from 'node:fs';
+import { lstat, readFile, stat } from 'node:fs/promises';
+import { type FolderMark, FolderWatches } from './folder-watches.ts';
+
+const MOST_FILES = 512;
+/** A watched file is looked at again after this long, as no event tells of changes far above it. */
+const LOOK_AGAIN_MS = 1000;
+/** A file changed this shortly before it was read may change again without a new time stamp, so it is read again. */
+const RACY_MS = 50;
+
+interface Entry<T> {
+  readonly content: T;
+  /** Absent where only the fingerprint says whether the file is unchanged. */
+  readonly mark: FolderMark | undefined;
+  readonly fingerprint: string;
+  lookedAt: number;
+}
+
+async function unlessAbsent<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+const fingerprintOf = (stats: Stats) => `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}`;
+
+/** What is kept of files of one kind. */
+export interface FileKind<T> {
+  /** Names the kind in errors, as `key file`. */
+  readonly what: string;
+  readonly largestBytes: number;
+  /** Reads the bytes; they are its own to wipe. Rejects or throws for what cannot be used: nothing is kept then. */
+  parse(bytes: Buffer): T;
+  /** Stands for a file that is not there. */
+  readonly absent: T;
+  /** Milliseconds since 1970. */
+  now(): number;
+}
+
+/**
+ * Parsed files. A change of a file counts at once: its folder is watched, or its status is looked at before each use where that
+ * cannot be (symlinks, folders without events). Callers let an {@link eventTurn} pass between a request's arrival and its first read.
+ */
+export class CachedFiles<T> {
+  readonly #entries = new Map<string, Entry<T>>();
+  readonly #watches = new FolderWatches();
+  readonly #kind: FileKind<T>;
+
+  constructor(kind: FileKind<T>) {
+    this.#kind = kind;
+  }
+
+  /** What the file at `path` holds now. Rejects with the system error, or for what is no plain file of the largest size. */
+  read(path: string): Promise<T> | T {
+    const known = this.#entries.get(path);
+    const unchanged =
+      known?.mark && this.#watches.markOf(path) === known.mark && performance.now() - known.lookedAt < LOOK_AGAIN_MS;
+    return unchanged ? known.content : this.#look(path);
+  }
+
+  /** Forgets a file that this process itself has changed. */
+  forget(path: string): void {
+    this.#entries.delete(path);
+  }
+
+  close(): void {
+    this.#watches.close();
+    this.#entries.clear();
+  }
+
+  async #look(path: string): Promise<T> {
+    const { what, largestBytes, absent } = this.#kind;
+    const lookedAt = performance.now();
+    const mark = this.#watches.markOf(path);
+    const stats = await unlessAbsent(stat(path));
+    if (!stats) {
+      this.#entries.delete(path);
+      return absent;
+    }
+    const fingerprint = fingerprintOf(stats);
+    const known = this.#entries.get(path);
+    if (known && known.fingerprint === fingerprint && known.mark === mark) {
+      known.lookedAt = lookedAt;
+      return known.content;
+    }
+    if (!stats.isFile()) throw new Error(`${what} ${path} is not a plain file`);
+    if (stats.size > largestBytes) {
+      throw new Error(`${what} ${path} is larger than ${largestBytes} bytes`);
+    }
+    const started = this.#kind.now();
+    const link = (await unlessAbsent(lstat(path)))?.isSymbolicLink() ?? true;
+    const bytes = await unlessAbsent(readFile(path));
+    if (!bytes) return absent;
+    const content = this.#kind.parse(bytes);
+    const entry = { content, mark: link ? undefined : mark, fingerprint, lookedAt };
+    this.#keep(path, entry, entry.mark !== undefined || stats.ctimeMs < started - RACY_MS);
+    return content;
+  }
+
+  /** What was read while its folder changed is not kept. */
+  #keep(path: string, entry: Entry<T>, steady: boolean): void {
+    this.#entries.delete(path);
+    if (!steady || (entry.mark && this.#watches.markOf(path) !== entry.mark)) return;
+    this.#entries.set(path, entry);
+    const oldest = this.#entries.size > MOST_FILES ? this.#entries.keys().next().value : undefined;
+    if (oldest !== undefined) this.#entries.delete(oldest);
+  }
+}
