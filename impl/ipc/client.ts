@@ -1,4 +1,4 @@
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import { type Clock, systemClock } from '../process/index.ts';
 
 /** Default limit of one attempt, body included (spec/transport.md 8). */
@@ -107,19 +107,31 @@ export function createUnixClient(options: {
 }): UnixClient {
   const service = options.authority.replace(/\.sock$/, '');
   const clock = options.clock ?? systemClock;
-  const pool = new Pool(`http://${options.authority}`, {
-    socketPath: options.socketPath,
-    connections: CONNECTIONS,
-    pipelining: 1,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connect: { timeout: TIMEOUT_MS },
-  });
+  const disconnected: (() => void)[] = [];
+  let pool: Promise<Pool> | undefined;
+
+  /** The library is loaded by the first call: keyd and tpmd, which call nobody, go without its megabytes. */
+  async function makePool(): Promise<Pool> {
+    const undici = await import('undici');
+    const made = new undici.Pool(`http://${options.authority}`, {
+      socketPath: options.socketPath,
+      connections: CONNECTIONS,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connect: { timeout: TIMEOUT_MS },
+    });
+    made.on('disconnect', () => {
+      for (const listener of disconnected) listener();
+    });
+    return made;
+  }
 
   async function attempt(request: ClientRequest): Promise<unknown> {
     const limit = AbortSignal.timeout(request.timeoutMs ?? TIMEOUT_MS);
     const signal = request.signal ? AbortSignal.any([limit, request.signal]) : limit;
     try {
-      const answer = await pool.request({
+      pool ??= makePool();
+      const answer = await (await pool).request({
         method: request.method,
         path: `${request.path}?${new URLSearchParams(request.query)}`,
         signal,
@@ -155,7 +167,7 @@ export function createUnixClient(options: {
         }
       }
     },
-    onDisconnect: (listener) => void pool.on('disconnect', () => listener()),
-    close: () => pool.destroy(),
+    onDisconnect: (listener) => void disconnected.push(listener),
+    close: async () => (await pool)?.destroy(),
   };
 }
