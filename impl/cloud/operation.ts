@@ -107,7 +107,7 @@ function hintAtClock(context: CloudContext, operation: Operation, answer: HttpsR
   const difference = clockDifference(answer.headers['date'], context.clock.now());
   if (difference === undefined || !isWrong(difference)) return;
   context.log.warn(
-    `${operation.host} refused the token, and its clock differs from this device's by ${Math.abs(difference)} seconds; set the clock of this device`,
+    `${operation.host} refused this device's credential, and its clock differs from this device's by ${Math.abs(difference)} seconds; set the clock of this device`,
   );
 }
 

@@ -1,3 +1,4 @@
+export { runExchange } from './exchange.ts';
 export { HttpsError, type HttpsErrorKind } from './https-error.ts';
 export { type ProxySettings, proxyFrom } from './proxy.ts';
 export type { ClientCredential, HttpsRequest, HttpsResponse } from './request.ts';

@@ -1,1 +1,3 @@
+export { assemble, type IdentityParts } from './assembly.ts';
+export type { Settings } from './settings.ts';
 export { startIdentityd } from './start.ts';

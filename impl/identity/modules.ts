@@ -32,6 +32,8 @@ export interface Modules {
   create(device: Device, moduleId: string): Promise<AziotIdentity>;
   update(device: Device, moduleId: string): Promise<AziotIdentity>;
   remove(device: Device, moduleId: string): Promise<void>;
+  /** Whether the creation of a module began and did not end. */
+  isHalfMade(device: Device, moduleId: string): boolean;
   /** The hub's list, which the cache follows; never from the cache. */
   listFromHub(device: Device): Promise<HubModule[]>;
 }
@@ -174,6 +176,7 @@ export function createModules({ hubFor, refreshed, creations, cache, keyring, lo
       creations.end(nameOf(device, moduleId));
       await cache.remove(device, moduleId);
     },
+    isHalfMade: (device, moduleId) => creations.has(nameOf(device, moduleId)),
     async listFromHub(device) {
       try {
         return await listFromHub(device);

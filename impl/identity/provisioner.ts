@@ -172,7 +172,9 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
     const text = causeChain(failure ?? error).join(': ');
     lastError = { message: text, at: clock.now() };
     askedPause = failure?.retryAfterMs;
-    if (!deviceOf(state)) log.error(`Failed to provision with IoT Hub, and no valid device backup was found: ${text}`);
+    if (deviceOf(state) && inLine) log.warn(`Provisioning failed; the device in use stays as it is: ${text}`);
+    else if (!deviceOf(state))
+      log.error(`Failed to provision with IoT Hub, and no valid device backup was found: ${text}`);
     else if (meansOffline(failure)) {
       log.warn(`Network not available for Identity reconciliation. ${MEANWHILE} (${text})`);
     } else log.error(`Failed to bring the modules in line with the configuration; it is tried again: ${text}`);
@@ -208,6 +210,10 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
     const job: Job = { reason, done: Promise.withResolvers<void>() };
     // Nobody need be waiting for the outcome.
     job.done.promise.catch(() => undefined);
+    if (stop.signal.aborted) {
+      job.done.reject(stop.signal.reason);
+      return job;
+    }
     queue.push(job);
     poke.abort();
     return job;
@@ -259,7 +265,12 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
       work = run();
     },
     state: () => state,
-    report: () => ({ state: state.phase, since, lastError, nextAttempt: retryAt, nextRenewal: renewAt }),
+    report: () => ({
+      ...{ state: state.phase, since, lastError },
+      running: (running ?? queue[0])?.reason,
+      nextAttempt: retryAt,
+      nextRenewal: renewAt,
+    }),
     adoptCredential(device) {
       const present = deviceOf(state);
       if (!present || !samePlace(present, device)) return;

@@ -31,6 +31,7 @@ describe('what GET /identities/provisioning says of the state', () => {
       state: 'provisioned',
       since: expect.stringMatching(TIME),
       lastError: null,
+      running: null,
       nextAttempt: null,
       nextRenewal: null,
       clockAheadSeconds: null,

@@ -7,6 +7,8 @@ export interface ProvisioningReport {
   readonly since: number;
   /** Why the last attempt failed; undefined once one has succeeded. */
   readonly lastError: { readonly message: string; readonly at: number } | undefined;
+  /** Why an attempt is running, or about to. */
+  readonly running: string | undefined;
   /** When it is tried again by itself; undefined where nothing is left to be done, or an attempt is running. */
   readonly nextAttempt: number | undefined;
   /** When the device certificate is renewed. */
@@ -21,11 +23,12 @@ const timeText = (milliseconds: number | undefined): string | null =>
 
 /** The member `status` of `GET /identities/provisioning?status=true` (docs/identity.md). */
 export function reportJson(report: ProvisioningReport) {
-  const { state, since, lastError, nextAttempt, nextRenewal, clockAheadSeconds } = report;
+  const { state, since, lastError, running, nextAttempt, nextRenewal, clockAheadSeconds } = report;
   return {
     state,
     since: timeText(since),
     lastError: lastError ? { message: lastError.message, time: timeText(lastError.at) } : null,
+    running: running ?? null,
     nextAttempt: timeText(nextAttempt),
     nextRenewal: timeText(nextRenewal),
     clockAheadSeconds: clockAheadSeconds ?? null,

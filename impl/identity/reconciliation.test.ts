@@ -11,18 +11,26 @@ describe('plan of a reconciliation', () => {
     ['gone from the hub: made', [], ['x'], ['x'], { remove: [], keep: [], create: ['x'] }],
     ['case counts', ['kept2'], ['KEPT2'], ['KEPT2'], { remove: [], keep: [], create: ['KEPT2'] }],
   ] as const)('%s', (_, listed, current, managed, plan) => {
-    expect(planReconciliation(listed, current, managed)).toEqual(plan);
+    expect(planReconciliation({ listed, current, managed, isHalfMade: () => false })).toEqual(plan);
   });
 
   it('creates in ascending byte order', () => {
-    expect(planReconciliation([], ['b', 'a', '_', 'B', '9', '10'], []).create).toEqual(['10', '9', 'B', '_', 'a', 'b']);
+    const current = ['b', 'a', '_', 'B', '9', '10'];
+    const { create } = planReconciliation({ listed: [], current, managed: [], isHalfMade: () => false });
+    expect(create).toEqual(['10', '9', 'B', '_', 'a', 'b']);
+  });
+
+  it('a half-made module is created to its end when it is wanted, and removed when it is not', () => {
+    const facts = { listed: ['a', 'b'], current: ['a'], managed: ['a', 'b'], isHalfMade: () => true };
+    expect(planReconciliation(facts)).toEqual({ remove: ['b'], keep: [], create: ['a'] });
   });
 
   it('afterwards every current module is there, and nothing else has changed', () => {
-    const names = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e'));
+    const names: fc.Arbitrary<string[]> = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e'));
     fc.assert(
-      fc.property(names, names, names, (listed, current, managed) => {
-        const { remove, create } = planReconciliation(listed, current, managed);
+      fc.property(names, names, names, names, (listed, current, managed, halfMade) => {
+        const isHalfMade = (name: string) => halfMade.includes(name);
+        const { remove, create } = planReconciliation({ listed, current, managed, isHalfMade });
         const after = new Set([...listed.filter((name) => !remove.includes(name)), ...create]);
         const foreign = listed.filter((name) => !current.includes(name) && !managed.includes(name));
         expect([...after].sort()).toEqual([...new Set([...current, ...foreign])].sort());

@@ -16,19 +16,23 @@ export interface ReconciliationPlan {
 
 const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
-/**
- * The table of spec/identity-service.md 7.5.
- *
- * @param listed ids in the hub; @param current names configured as modules; @param managed names that identityd made before.
- */
-export function planReconciliation(
-  listed: readonly string[],
-  current: readonly string[],
-  managed: readonly string[],
-): ReconciliationPlan {
+/** What is known when a reconciliation begins. */
+export interface ReconciliationFacts {
+  /** Ids in the hub. */
+  readonly listed: readonly string[];
+  /** Names configured as modules. */
+  readonly current: readonly string[];
+  /** Names that identityd made before, or began to make. */
+  readonly managed: readonly string[];
+  /** Whether the creation of a module was cut off, so that the hub may hold it with other keys: it is created to its end. */
+  readonly isHalfMade: (name: string) => boolean;
+}
+
+/** The table of spec/identity-service.md 7.5. */
+export function planReconciliation({ listed, current, managed, isHalfMade }: ReconciliationFacts): ReconciliationPlan {
   const isCurrent = new Set(current);
   const isManaged = new Set(managed);
-  const keep = listed.filter((name) => isCurrent.has(name) && isManaged.has(name));
+  const keep = listed.filter((name) => isCurrent.has(name) && isManaged.has(name) && !isHalfMade(name));
   const remove = listed.filter((name) => isCurrent.has(name) !== isManaged.has(name));
   const create = current.filter((name) => !keep.includes(name)).sort(byBytes);
   return { remove, keep, create };
@@ -61,11 +65,12 @@ export async function reconcile(tools: ReconciliationTools, device: Device, sett
   const managed = new Set(await state.readManaged(device));
   const listed = await modules.listFromHub(device);
   noteSpelling(listed, current, log);
-  const plan = planReconciliation(
-    listed.map(({ moduleId }) => moduleId),
+  const plan = planReconciliation({
+    listed: listed.map(({ moduleId }) => moduleId),
     current,
-    [...managed],
-  );
+    managed: [...managed],
+    isHalfMade: (name) => modules.isHalfMade(device, name),
+  });
   const note = () => state.writeProgress(device, [...managed].sort(byBytes));
 
   for (const name of plan.keep) log.info(`Hub identity "${name}" already exists`);
@@ -76,9 +81,10 @@ export async function reconcile(tools: ReconciliationTools, device: Device, sett
     log.info(`Hub identity "${name}" removed`);
   }
   for (const name of plan.create) {
-    await modules.create(device, name);
+    // Before it is made: one that is made and then configured no more must not stay in the hub for ever.
     managed.add(name);
     await note();
+    await modules.create(device, name);
     log.info(`Hub identity "${name}" added`);
   }
   await state.writeDone(device, settings);
