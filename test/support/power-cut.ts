@@ -1,0 +1,74 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type * as FsPromises from 'node:fs/promises';
+
+/** One life of the daemons, from start to power cut. */
+export class Life {
+  #left = Number.POSITIVE_INFINITY;
+  #gone = false;
+  #cut: () => void = () => undefined;
+  /** Resolves when the power has been cut. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#cut = resolve;
+  });
+
+  /** Cuts the power between the next `operations` file operations and the one after them. */
+  cutAfter(operations: number): void {
+    this.#left = operations;
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  end(): void {
+    this.#gone = true;
+    this.#cut();
+  }
+
+  /** Runs what belongs to this life. */
+  run<T>(work: () => Promise<T>): Promise<T> {
+    return lives.run(this, work);
+  }
+
+  /** Whether another operation may begin. */
+  admits(): boolean {
+    if (this.#gone) return false;
+    if (this.#left-- > 0) return true;
+    this.end();
+    return false;
+  }
+}
+
+const lives = new AsyncLocalStorage<Life>();
+/** Whoever is cut off waits for ever, as a process does that is gone. */
+const never = new Promise<never>(() => undefined);
+
+/** Operations that change something on disk; what only reads cannot be half done. */
+const CHANGES = ['rename', 'unlink', 'mkdir', 'open', 'rm', 'chmod'] as const;
+const HANDLE_CHANGES = new Set(['writeFile', 'write', 'sync', 'datasync', 'chmod', 'truncate']);
+
+function watched<T extends object>(handle: T): T {
+  return new Proxy(handle, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (typeof name !== 'string' || !HANDLE_CHANGES.has(name)) return value.bind(target);
+      return (...args: unknown[]) => ((lives.getStore()?.admits() ?? true) ? value.apply(target, args) : never);
+    },
+  });
+}
+
+/** For `vi.mock('node:fs/promises', …)`: the same module, whose changes end with the life that asks for them. */
+export function cutModule(original: typeof FsPromises): typeof FsPromises {
+  const module: Record<string, unknown> = { ...original };
+  for (const name of CHANGES) {
+    const real = original[name] as (...args: unknown[]) => Promise<unknown>;
+    module[name] = async (...args: unknown[]) => {
+      if (!(lives.getStore()?.admits() ?? true)) return never;
+      const result = await real(...args);
+      return name === 'open' ? watched(result as object) : result;
+    };
+  }
+  module['default'] = module;
+  return module as typeof FsPromises;
+}
