@@ -6,12 +6,20 @@ export interface Credential {
   readonly keyPem: string;
 }
 
+/** What a TPM is known by: base64 of TPM2B_PUBLIC each. */
+export interface TpmKeys {
+  readonly endorsementKey: string;
+  readonly storageRootKey: string;
+}
+
 export interface EnrolmentFacts {
   readonly way: Way;
   readonly deviceId: string;
   readonly secrets: Secrets;
   /** The certificate of the device's own CA, where it has one. PEM. */
   readonly localCaPem: string | undefined;
+  /** The public keys of the device's TPM, where it has one: base64. */
+  readonly tpmKeys: TpmKeys | undefined;
 }
 
 /** The TCP ports of the simulators. */

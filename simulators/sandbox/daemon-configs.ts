@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DaemonName } from './daemon-process.ts';
 import type { Folders } from './folders.ts';
+import type { SoftwareTpm } from './software-tpm.ts';
 import { type Token, tokenUri } from './token.ts';
 import { fileUri, type TomlTable, type TomlValue, unixUri } from './toml-values.ts';
 import type { UnixUser } from './unix-user.ts';
@@ -21,6 +22,8 @@ export interface ConfigFacts {
   readonly folders: Folders;
   /** Absent: the file store. */
   readonly token: Token | undefined;
+  /** Where the device has one. */
+  readonly tpm: SoftwareTpm | undefined;
   readonly cloud: CloudFacts & { readonly estUrl: string };
   readonly deliveries: Deliveries;
   /** The Unix user of the daemons. */
@@ -29,12 +32,12 @@ export interface ConfigFacts {
 }
 
 /** The socket of a daemon. */
-export function socketPath(folders: Folders, name: DaemonName | 'tpmd'): string {
+export function socketPath(folders: Folders, name: DaemonName): string {
   return join(folders.run, `${name}.sock`);
 }
 
 /** A development build of the reference wants every endpoint that a daemon knows, also that of a daemon that does not run here. */
-function endpoints(folders: Folders, names: readonly (DaemonName | 'tpmd')[]): TomlTable {
+function endpoints(folders: Folders, names: readonly DaemonName[]): TomlTable {
   return Object.fromEntries(names.map((name) => [`aziot_${name}`, unixUri(socketPath(folders, name))]));
 }
 
@@ -97,6 +100,11 @@ export function certdConfig(facts: ConfigFacts): TomlTable {
     endpoints: endpoints(folders, ['certd', 'keyd']),
     principal: [{ uid: daemonUid, certs: [IDS.device, `${IDS.device}-temp`, IDS.localCa] }],
   };
+}
+
+/** tpmd's configuration (tpm-service.md 2). */
+export function tpmdConfig({ folders, tpm }: ConfigFacts): TomlTable {
+  return { ...(tpm ? { tcti: tpm.tcti } : {}), endpoints: endpoints(folders, ['tpmd']) };
 }
 
 /** The user of the other application: one that is neither the host process nor the daemons. */

@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
-export type DaemonName = 'keyd' | 'certd' | 'identityd';
+/** tpmd runs where the device proves itself by a TPM. */
+export type DaemonName = 'keyd' | 'certd' | 'identityd' | 'tpmd';
 
 /** How a daemon ended. */
 export type Exit = { readonly code: number } | { readonly signal: string } | { readonly error: string };

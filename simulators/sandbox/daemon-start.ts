@@ -1,15 +1,22 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withCompileCache } from './compile-cache.ts';
-import { type ConfigFacts, certdConfig, identitydConfig, keydConfig, socketPath } from './daemon-configs.ts';
+import {
+  type ConfigFacts,
+  certdConfig,
+  identitydConfig,
+  keydConfig,
+  socketPath,
+  tpmdConfig,
+} from './daemon-configs.ts';
 import { type Daemon, type DaemonName, startDaemon, whenListening } from './daemon-process.ts';
-import { tokenEnv } from './token.ts';
 import { type TomlTable, tomlFile } from './toml-values.ts';
 
 const CONFIGS: Readonly<Record<DaemonName, (facts: ConfigFacts) => TomlTable>> = {
   keyd: keydConfig,
   certd: certdConfig,
   identityd: identitydConfig,
+  tpmd: tpmdConfig,
 };
 const LISTEN_WITHIN_MS = 30_000;
 
@@ -25,7 +32,8 @@ function daemonEnv(name: DaemonName, facts: ConfigFacts, rootCaPath: string): No
     [variable]: join(folder, 'config.toml'),
     [`${variable}_DIR`]: join(folder, 'config.d'),
     SSL_CERT_FILE: rootCaPath,
-    ...(name === 'keyd' ? tokenEnv(facts.token) : {}),
+    ...(name === 'keyd' ? facts.token?.env : {}),
+    ...(name === 'tpmd' ? facts.tpm?.env : {}),
   };
 }
 

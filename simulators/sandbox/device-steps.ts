@@ -4,7 +4,7 @@ import { MODULES, socketPath } from './daemon-configs.ts';
 import type { Daemon, DaemonName } from './daemon-process.ts';
 import { launch, mustListen } from './daemon-start.ts';
 import { deliveredFiles } from './delivered-files.ts';
-import { equipDevice } from './factory.ts';
+import { equipDevice, type FactoryResult } from './factory.ts';
 import { type CertificateSummary, summarise } from './outcome.ts';
 import { type DeviceIdentity, type ModuleIdentity, whenModulesExist, whenProvisioned } from './provisioned.ts';
 import { runWithDaemons, type Scene } from './scene.ts';
@@ -37,17 +37,17 @@ export function startStep(scene: Scene, name: DaemonName, detail?: string): Prom
   });
 }
 
-/** What happens to the device before it meets the cloud. Resolves to the certificate of its own CA, where it has one. */
-export async function factoryStep(scene: Scene, { secrets }: Settings): Promise<string | undefined> {
+/** What happens to the device before it meets the cloud. */
+export async function factoryStep(scene: Scene, { secrets }: Settings): Promise<FactoryResult> {
   const { folders, facts } = scene;
   const expected = 'keyd and certd take what the device gets from its maker';
   const plan = { name: 'factory', title: 'the factory', expected, remedy: 'read the last lines of keyd and certd' };
-  const result = await runWithDaemons(scene, plan, 'keyd', async () => {
-    const [keydSocket, certdSocket] = [socketPath(folders, 'keyd'), socketPath(folders, 'certd')];
-    const value = await equipDevice({ way: facts.way, secrets, keydSocket, certdSocket });
+  return runWithDaemons(scene, plan, 'keyd', async () => {
+    const socketOf = (name: DaemonName) => socketPath(folders, name);
+    const sockets = { keydSocket: socketOf('keyd'), certdSocket: socketOf('certd'), tpmdSocket: socketOf('tpmd') };
+    const value = await equipDevice({ way: facts.way, secrets, ...sockets });
     return { value, detail: value.done };
   });
-  return result.localCaPem;
 }
 
 /** The operator of the cloud enrols the device. */
@@ -55,12 +55,12 @@ export async function enrolmentStep(
   { steps, facts: { way } }: Scene,
   cloud: Cloud,
   { secrets }: Settings,
-  localCaPem: string | undefined,
+  { localCaPem, tpmKeys }: FactoryResult,
 ): Promise<void> {
   const title = `enrolment at ${way.enrolment.kind.startsWith('hub-') ? 'the hub' : 'DPS'}`;
   const expected = 'the operator enrols the device';
   await steps.run({ name: 'enrolment', title, expected, remedy: 'take a new data folder' }, async () => {
-    cloud.enrol({ way, deviceId: DEVICE_ID, secrets, localCaPem });
+    cloud.enrol({ way, deviceId: DEVICE_ID, secrets, localCaPem, tpmKeys });
     return { value: undefined, detail: DEVICE_ID };
   });
 }

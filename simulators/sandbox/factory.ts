@@ -1,4 +1,5 @@
 import { requestForAuthority } from './certificate-request.ts';
+import type { TpmKeys } from './cloud.ts';
 import { callUnix, type UnixAnswer } from './unix-call.ts';
 import { IDS, type Secrets, type Way } from './ways.ts';
 
@@ -7,12 +8,15 @@ export interface FactoryFacts {
   readonly secrets: Secrets;
   readonly keydSocket: string;
   readonly certdSocket: string;
+  readonly tpmdSocket: string;
 }
 
 /** What the device leaves the factory with, beyond its files. */
 export interface FactoryResult {
   /** The certificate of the device's own CA. PEM. */
   readonly localCaPem: string | undefined;
+  /** Where the device has a TPM. */
+  readonly tpmKeys: TpmKeys | undefined;
   readonly done: string;
 }
 
@@ -53,6 +57,16 @@ async function makeLocalCa({ keydSocket, certdSocket }: FactoryFacts): Promise<s
   return member(issued, 'pem', 'POST /certificates of certd');
 }
 
+/** What the maker of the device writes down for the operator of the cloud. */
+async function readTpmKeys({ tpmdSocket }: FactoryFacts): Promise<TpmKeys> {
+  const path = '/get_tpm_keys?api-version=2020-09-01';
+  const answer = await callUnix({ socketPath: tpmdSocket, method: 'GET', path });
+  return {
+    endorsementKey: member(answer, 'endorsement_key', 'GET /get_tpm_keys of tpmd'),
+    storageRootKey: member(answer, 'storage_root_key', 'GET /get_tpm_keys of tpmd'),
+  };
+}
+
 /** Resolves to what was done. */
 async function importKey({ keydSocket }: FactoryFacts, keyBytes: string): Promise<string> {
   const path = `/key/${IDS.device}?${KEYD_VERSION}`;
@@ -71,9 +85,12 @@ async function importKey({ keydSocket }: FactoryFacts, keyBytes: string): Promis
  */
 export async function equipDevice(facts: FactoryFacts): Promise<FactoryResult> {
   const { way, secrets } = facts;
+  const nothing = { localCaPem: undefined, tpmKeys: undefined };
   if (way.factoryKey) {
-    return { localCaPem: undefined, done: await importKey(facts, way.factoryKey(secrets)) };
+    return { ...nothing, done: await importKey(facts, way.factoryKey(secrets)) };
   }
-  if (way.issuer === 'local-ca') return { localCaPem: await makeLocalCa(facts), done: 'CA of its own' };
-  return { localCaPem: undefined, done: 'bootstrap certificate of its maker' };
+  if (way.attestation === 'tpm')
+    return { ...nothing, tpmKeys: await readTpmKeys(facts), done: 'keys of the TPM noted' };
+  if (way.issuer === 'local-ca') return { ...nothing, localCaPem: await makeLocalCa(facts), done: 'CA of its own' };
+  return { ...nothing, done: 'bootstrap certificate of its maker' };
 }

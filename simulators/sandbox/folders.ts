@@ -12,6 +12,9 @@ export interface Folders {
   readonly keyd: string;
   readonly certd: string;
   readonly identityd: string;
+  readonly tpmd: string;
+  /** State of the software TPM. */
+  readonly tpm: string;
   /** Test PKI and state of the simulators; the only folder with private keys in clear. */
   readonly cloud: string;
   /** Sockets and what the host process may read. */
@@ -63,7 +66,7 @@ export async function openFolders({ dataDir, ownUid, hostUid, runtimeDir }: Fold
     await mkdir(base, { recursive: true, mode: 0o755 });
     await refuseForeign(base, ownUid);
   }
-  const state = ['keyd', 'certd', 'identityd', 'cloud'].map((name) => join(base, name));
+  const state = ['keyd', 'certd', 'identityd', 'tpmd', 'tpm', 'cloud'].map((name) => join(base, name));
   for (const folder of state) await mkdir(folder, { recursive: true, mode: 0o700 });
   let run = join(base, 'run');
   if (!socketsFit(run) || (shared && !(await isEnterableByOthers(base)))) {
@@ -75,8 +78,8 @@ export async function openFolders({ dataDir, ownUid, hostUid, runtimeDir }: Fold
     await mkdir(run, { recursive: true });
   }
   await chmod(run, shared ? 0o755 : 0o700);
-  const [keyd = '', certd = '', identityd = '', cloud = ''] = state;
-  return { base, keyd, certd, identityd, cloud, run, temporary };
+  const [keyd = '', certd = '', identityd = '', tpmd = '', tpm = '', cloud = ''] = state;
+  return { base, keyd, certd, identityd, tpmd, tpm, cloud, run, temporary };
 }
 
 /** Removes what lay only for this run. */

@@ -13,6 +13,10 @@ separate processes, provisions the device, plays an application on it, prints wh
                          dps-symmetric-group   DPS by a key derived from a group's
                          manual-sas            no DPS, a key in the hub
                          manual-x509           no DPS, a certificate that the hub trusts
+                         dps-tpm               DPS by a TPM (a software TPM of the sandbox's own)
+  --token TOKEN        what holds the device's private keys:
+                         softhsm               SoftHSM (default, where it is installed)
+                         tpm                   a software TPM, through the PKCS#11 module for TPMs
   --once               stop after the story instead of staying up
   --json               print one JSON document on standard output, and nothing else there
   --data-dir DIR       keep keys, certificates and the simulators' state in DIR; the next start with it finds them again

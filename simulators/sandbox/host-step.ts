@@ -8,9 +8,9 @@ import { StepFailure } from './step-failure.ts';
 
 export type HostDone = Extract<HostOutcome, { kind: 'done' }>;
 
-/** On a device a group opens the sockets to applications; here everybody may connect, and the daemons decide by uid. */
+/** On a device a group opens the sockets to applications; here everybody may connect, and the daemons decide by uid. tpmd is for identityd alone. */
 async function openSockets({ daemons }: Scene): Promise<void> {
-  for (const { socketPath } of daemons.values()) await chmod(socketPath, 0o666);
+  for (const { name, socketPath } of daemons.values()) if (name !== 'tpmd') await chmod(socketPath, 0o666);
 }
 
 /** An application on the device gets its identity, signs a token and uses it at the hub. */

@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 /** Where a key is kept. */
 export type KeyLocation =
   | { readonly kind: 'pkcs11'; readonly token: string }
-  | { readonly kind: 'file'; readonly path: string };
+  | { readonly kind: 'file'; readonly path: string }
+  /** A persistent handle of the TPM, 8 hex digits. */
+  | { readonly kind: 'tpm'; readonly handle: string };
 
 export interface KeyStore {
   /** keyd's folder. */

@@ -15,7 +15,7 @@ interface Parts {
   readonly estCaPem: string;
 }
 
-function enrol({ dps, hub, estCaPem }: Parts, { way, deviceId, secrets, localCaPem }: EnrolmentFacts): void {
+function enrol({ dps, hub, estCaPem }: Parts, { way, deviceId, secrets, localCaPem, tpmKeys }: EnrolmentFacts): void {
   const { enrolment } = way;
   const keys = { primaryKey: secrets.deviceKey, secondaryKey: secrets.secondaryKey };
   switch (enrolment.kind) {
@@ -33,6 +33,10 @@ function enrol({ dps, hub, estCaPem }: Parts, { way, deviceId, secrets, localCaP
       dps.enrollments.addGroup({ groupId: 'test-devices', attestation: { type: 'symmetricKey', ...group } });
       return;
     }
+    case 'dps-tpm':
+      if (tpmKeys === undefined) throw new Error('the device has no TPM');
+      dps.enrollments.addIndividual({ registrationId: deviceId, attestation: { type: 'tpm', ...tpmKeys } });
+      return;
     case 'hub-key':
       hub.registry.upsertDevice({ deviceId, authentication: { type: 'sas', ...keys } });
       return;

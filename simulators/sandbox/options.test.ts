@@ -12,6 +12,7 @@ describe('the command line of the sandbox', () => {
         dataDir: undefined,
         cloud: 'simulated',
         hostUser: undefined,
+        token: undefined,
       },
     });
   });
@@ -26,6 +27,7 @@ describe('the command line of the sandbox', () => {
       '--no-cloud',
       '--host-user',
       '7',
+      '--token=tpm',
     ];
     expect(readCommandLine(args)).toEqual({
       kind: 'run',
@@ -36,6 +38,7 @@ describe('the command line of the sandbox', () => {
         dataDir: '/d',
         cloud: 'stopped',
         hostUser: '7',
+        token: 'tpm',
       },
     });
   });
@@ -45,7 +48,8 @@ describe('the command line of the sandbox', () => {
   });
 
   it.each([
-    [['--provisioning', 'dps-tpm'], /no way of provisioning is called "dps-tpm"; use one of: dps-x509-est, /],
+    [['--provisioning', 'dps-magic'], /no way of provisioning is called "dps-magic"; use one of: dps-x509-est, /],
+    [['--token', 'paper'], /no token is called "paper"; use one of: softhsm, tpm/],
     [['--no-cloud'], /--no-cloud needs --data-dir/],
     [['--data-dir='], /--data-dir needs a value/],
     [['--nonsense'], /--nonsense/],

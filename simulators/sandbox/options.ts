@@ -8,8 +8,13 @@ export const PROVISIONINGS = [
   'dps-symmetric-group',
   'manual-sas',
   'manual-x509',
+  'dps-tpm',
 ] as const;
 export type Provisioning = (typeof PROVISIONINGS)[number];
+
+/** What can hold the device's private keys beside files. */
+export const TOKENS = ['softhsm', 'tpm'] as const;
+export type TokenKind = (typeof TOKENS)[number];
 
 /** What the command line asks for. */
 export interface Options {
@@ -23,6 +28,8 @@ export interface Options {
   readonly cloud: 'simulated' | 'stopped';
   /** A user name or number, as given. */
   readonly hostUser: string | undefined;
+  /** What holds the device's private keys; absent: as the data folder was set up, else SoftHSM. */
+  readonly token: TokenKind | undefined;
 }
 
 export type CommandLine =
@@ -44,12 +51,17 @@ export function readCommandLine(args: readonly string[]): CommandLine {
         provisioning: { type: 'string' },
         'data-dir': { type: 'string' },
         'host-user': { type: 'string' },
+        token: { type: 'string' },
       },
     });
     if (values.help) return { kind: 'help' };
     const provisioning = values.provisioning;
     if (provisioning !== undefined && !isProvisioning(provisioning)) {
       return invalid(`no way of provisioning is called "${provisioning}"; use one of: ${PROVISIONINGS.join(', ')}`);
+    }
+    const token = TOKENS.find((name) => name === values.token);
+    if (values.token !== undefined && token === undefined) {
+      return invalid(`no token is called "${values.token}"; use one of: ${TOKENS.join(', ')}`);
     }
     if (values['no-cloud'] && values['data-dir'] === undefined) {
       return invalid('--no-cloud needs --data-dir with a folder that was provisioned before');
@@ -66,6 +78,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
         dataDir: values['data-dir'],
         cloud: values['no-cloud'] ? 'stopped' : 'simulated',
         hostUser: values['host-user'],
+        token,
       },
     };
   } catch (error) {

@@ -6,6 +6,9 @@ import type { Options } from './options.ts';
 import type { UnixUser } from './unix-user.ts';
 import type { Way } from './ways.ts';
 
+/** Something of each daemon that runs. */
+export type EachDaemon<T> = Readonly<Record<Exclude<DaemonName, 'tpmd'>, T> & Partial<Record<'tpmd', T>>>;
+
 /** The certificate of the device, for a reader of the JSON document. Times are RFC 3339, certificates PEM. */
 export interface CertificateSummary {
   readonly subject: string;
@@ -39,8 +42,8 @@ export interface Outcome {
   readonly hostUser: UnixUser;
   /** Whether the host process runs as another user than the daemons. */
   readonly hostIsOther: boolean;
-  readonly sockets: Readonly<Record<DaemonName, string>>;
-  readonly pid: Readonly<Record<DaemonName, number>>;
+  readonly sockets: EachDaemon<string>;
+  readonly pid: EachDaemon<number>;
   /** Absent: the simulators are stopped. */
   readonly urls: { readonly est: string; readonly dps: string; readonly hub: string } | undefined;
   readonly scopeId: string;

@@ -11,11 +11,14 @@ const options: Options = {
   dataDir: '/d',
   cloud: 'simulated',
   hostUser: undefined,
+  token: undefined,
 };
 const machine: Machine = {
   aziotd: '/aziotd',
   engine: 'built',
   softHsm: { module: '/lib/softhsm.so' },
+  softwareTpm: 'installed',
+  tpmToken: { module: '/lib/tpm2_pkcs11.so' },
   aptLine: 'sudo apt-get install things',
 };
 const bare: Machine = { ...machine, engine: 'missing', softHsm: { missing: 'SoftHSM is not installed' } };

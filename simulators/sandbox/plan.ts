@@ -7,13 +7,30 @@ import { wayOf } from './ways.ts';
 /** How this start goes: what was asked for, what an earlier start left, and what the machine can do, made one. */
 export interface Plan {
   readonly provisioning: Provisioning;
-  readonly store: 'token' | 'file';
+  readonly store: 'token' | 'tpm-token' | 'file';
   /** What a person should know about the choice. */
   readonly notes: readonly string[];
 }
 
 function refuse(expected: string, came: string, remedy: string): never {
   throw new StepFailure({ step: 'plan', expected, came, remedy });
+}
+
+function storeOf({ token }: Options, machine: Machine, earlier: Settings | undefined): Plan['store'] {
+  if (earlier === undefined) {
+    if (token === 'tpm') return 'tpm-token';
+    return 'module' in machine.softHsm || token === 'softhsm' ? 'token' : 'file';
+  }
+  const { store } = earlier;
+  const begun = store.kind === 'token' ? (store.token ?? 'softhsm') : 'file';
+  if (token !== undefined && token !== begun) {
+    refuse(
+      `a data folder with keys in ${token}`,
+      `one with keys in ${begun}`,
+      'leave --token out, or take another --data-dir',
+    );
+  }
+  return begun === 'file' ? 'file' : begun === 'tpm' ? 'tpm-token' : 'token';
 }
 
 /**
@@ -47,7 +64,16 @@ export function makePlan(options: Options, machine: Machine, earlier: Settings |
       machine.aptLine,
     );
   }
-  const store = earlier?.store.kind ?? ('module' in machine.softHsm ? 'token' : 'file');
+  if (wayOf(provisioning).attestation === 'tpm' && machine.softwareTpm !== 'installed') {
+    refuse('a software TPM (swtpm)', machine.softwareTpm.missing, 'install it, or take another --provisioning');
+  }
+  const store = storeOf(options, machine, earlier);
+  if (store === 'tpm-token') {
+    if ('missing' in machine.tpmToken) {
+      refuse('what a TPM as a token takes', machine.tpmToken.missing, 'install it, or leave --token tpm out');
+    }
+    return { provisioning, store, notes };
+  }
   if ('missing' in machine.softHsm) {
     if (store === 'token') refuse('the SoftHSM token of this data folder', machine.softHsm.missing, machine.aptLine);
     notes.push(`private keys go to files: ${machine.softHsm.missing}; for a token: ${machine.aptLine}`);

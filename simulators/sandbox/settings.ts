@@ -2,14 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CloudPorts } from './cloud.ts';
-import type { Provisioning } from './options.ts';
+import type { Provisioning, TokenKind } from './options.ts';
 import type { CloudFacts, Secrets } from './ways.ts';
 
 /** What a sandbox with a data folder has to find again at its next start. */
 export interface Settings {
   readonly provisioning: Provisioning;
   /** Where keyd was told to keep keys; a token is described by what is needed to use it. */
-  readonly store: { readonly kind: 'file' } | { readonly kind: 'token'; readonly label: string; readonly pin: string };
+  readonly store:
+    | { readonly kind: 'file' }
+    | {
+        readonly kind: 'token';
+        /** Absent: SoftHSM. */
+        readonly token?: TokenKind;
+        readonly label: string;
+        readonly pin: string;
+      };
   readonly secrets: Secrets;
   readonly cloud: CloudSettings;
 }

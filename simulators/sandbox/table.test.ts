@@ -30,7 +30,17 @@ const outcome: Outcome = {
   urls: { est: 'https://localhost:1/.well-known/est', dps: 'https://localhost:2/', hub: 'https://localhost:8443' },
   scopeId: '0neTEST',
   rootCaPath: '/d/run/ca.pem',
-  folders: { base: '/d', keyd: '', certd: '', identityd: '', cloud: '', run: '/d/run', temporary: ['/d'] },
+  folders: {
+    base: '/d',
+    keyd: '',
+    certd: '',
+    identityd: '',
+    tpmd: '',
+    tpm: '',
+    cloud: '',
+    run: '/d/run',
+    temporary: ['/d'],
+  },
   timingsMs: { keyd: 1, total: 2345.6 },
 };
 const plain = coloursFor({}, {});

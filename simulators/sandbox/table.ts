@@ -8,7 +8,14 @@ type Row = readonly [name: string, ...lines: string[]];
 const DAY_MS = 86_400_000;
 
 function describeLocation(location: KeyLocation): string {
-  return location.kind === 'pkcs11' ? `in the token "${location.token}"` : `in the file ${location.path}`;
+  switch (location.kind) {
+    case 'pkcs11':
+      return `in the token "${location.token}"`;
+    case 'tpm':
+      return `in the TPM at 0x${location.handle}`;
+    case 'file':
+      return `in the file ${location.path}`;
+  }
 }
 
 function inDays(notAfter: string, now: number): string {
@@ -63,7 +70,11 @@ function rowsOf(outcome: Outcome, now: number): Row[] {
     ['host process', `${host.moduleId}, as ${userText(hostUser)}`, token],
     [
       'sockets',
-      ...aligned((['keyd', 'certd', 'identityd'] as const).map((name) => [sockets[name], `process ${pid[name]}`])),
+      ...aligned(
+        (['keyd', 'certd', 'identityd', 'tpmd'] as const).flatMap((name) =>
+          sockets[name] === undefined ? [] : [[sockets[name], `process ${pid[name]}`]],
+        ),
+      ),
     ],
     urls
       ? [

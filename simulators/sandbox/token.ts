@@ -1,28 +1,42 @@
 import { execFile } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import type { SoftwareTpm } from './software-tpm.ts';
 
-/** A SoftHSM token of this sandbox. */
+/** A token of this sandbox: SoftHSM's, or in its software TPM. */
 export interface Token {
   readonly module: string;
   readonly label: string;
-  /** The configuration that SoftHSM finds its tokens by (`SOFTHSM2_CONF`). */
-  readonly confPath: string;
+  /** What a process needs in its environment to see the token. */
+  readonly env: Readonly<Record<string, string>>;
   readonly pin: string;
 }
 
 export const TOKEN_LABEL = 'TEST sandbox';
 
-/** Where the token of a sandbox lies below keyd's folder. */
-export function softHsmFolder(keydFolder: string): string {
-  return join(keydFolder, 'softhsm');
+/** SoftHSM's configuration below keyd's folder, by which it finds its tokens. */
+function softHsmConf(keydFolder: string): string {
+  return join(keydFolder, 'softhsm/softhsm2.conf');
 }
 
-/** The environment that a process needs to see the token. */
-export function tokenEnv(token: Token | undefined): Record<string, string> {
-  return token === undefined ? {} : { SOFTHSM2_CONF: token.confPath };
+/** The environment in which SoftHSM sees the token of this sandbox. */
+export function softHsmEnv(keydFolder: string): Record<string, string> {
+  return { SOFTHSM2_CONF: softHsmConf(keydFolder) };
+}
+
+/** The environment in which the PKCS#11 module for TPMs sees the token of this sandbox. */
+export function tpmTokenEnv(keydFolder: string, tpm: SoftwareTpm): Record<string, string> {
+  const store = join(keydFolder, 'tpm2-pkcs11');
+  // the module writes what it does to standard error otherwise
+  return {
+    ...tpm.env,
+    TPM2_PKCS11_STORE: store,
+    TPM2_PKCS11_TCTI: tpm.tcti,
+    TPM2_PKCS11_LOG_LEVEL: '0',
+    TSS2_LOG: 'all+none',
+  };
 }
 
 /** The token as keyd's configuration names it. */
@@ -34,25 +48,52 @@ function randomPin(): string {
   return Array.from({ length: 12 }, () => randomInt(10)).join('');
 }
 
+/** Gives an empty slot of the module its label and PINs. @throws Error with what the tool said */
+async function initialise(token: Token, slot: readonly string[]): Promise<void> {
+  const { module, label, pin } = token;
+  // PINs travel in the environment: other users can read arguments
+  const env = { ...process.env, ...token.env, SO_PIN: randomBytes(12).toString('hex'), USER_PIN: pin };
+  await pkcs11Tool(env, ['--module', module, '--init-token', ...slot, '--label', label, '--so-pin', 'env:SO_PIN']);
+  const asOfficer = ['--login', '--login-type', 'so', '--so-pin', 'env:SO_PIN'];
+  await pkcs11Tool(env, [
+    '--module',
+    module,
+    '--token-label',
+    label,
+    ...asOfficer,
+    '--init-pin',
+    '--new-pin',
+    'env:USER_PIN',
+  ]);
+}
+
 /**
- * Makes a token with a random PIN below `keydFolder`.
+ * Makes a SoftHSM token with a random PIN below `keydFolder`.
  *
  * @throws Error with what the tool said
  */
-export async function makeToken(module: string, keydFolder: string): Promise<Token> {
-  const folder = softHsmFolder(keydFolder);
-  const tokens = join(folder, 'tokens');
+export async function makeSoftHsmToken(module: string, keydFolder: string): Promise<Token> {
+  const conf = softHsmConf(keydFolder);
+  const tokens = join(dirname(conf), 'tokens');
   await mkdir(tokens, { recursive: true, mode: 0o700 });
-  const confPath = join(folder, 'softhsm2.conf');
-  const conf = [`directories.tokendir = ${tokens}`, 'objectstore.backend = file', 'log.level = ERROR', ''];
-  await writeFile(confPath, conf.join('\n'), { mode: 0o600 });
-  const token = { module, label: TOKEN_LABEL, confPath, pin: randomPin() };
-  // PINs travel in the environment: other users can read arguments
-  const env = { ...process.env, SOFTHSM2_CONF: confPath, SO_PIN: randomBytes(12).toString('hex'), USER_PIN: token.pin };
-  await pkcs11Tool(env, ['--module', module, '--init-token', '--label', token.label, '--so-pin', 'env:SO_PIN']);
-  const asOfficer = ['--login', '--login-type', 'so', '--so-pin', 'env:SO_PIN'];
-  const initPin = ['--token-label', token.label, ...asOfficer, '--init-pin', '--new-pin', 'env:USER_PIN'];
-  await pkcs11Tool(env, ['--module', module, ...initPin]);
+  const lines = [`directories.tokendir = ${tokens}`, 'objectstore.backend = file', 'log.level = ERROR', ''];
+  await writeFile(conf, lines.join('\n'), { mode: 0o600 });
+  const token = { module, label: TOKEN_LABEL, env: softHsmEnv(keydFolder), pin: randomPin() };
+  await initialise(token, []);
+  return token;
+}
+
+/**
+ * Makes a token with a random PIN in a TPM; what the module keeps outside the TPM, encrypted by it, lies below `keydFolder`.
+ *
+ * @throws Error with what the tool said
+ */
+export async function makeTpmToken(module: string, keydFolder: string, tpm: SoftwareTpm): Promise<Token> {
+  const env = tpmTokenEnv(keydFolder, tpm);
+  await mkdir(env['TPM2_PKCS11_STORE'] ?? '', { recursive: true, mode: 0o700 });
+  const token = { module, label: TOKEN_LABEL, env, pin: randomPin() };
+  // the module has one empty slot
+  await initialise(token, ['--slot', '1']);
   return token;
 }
 

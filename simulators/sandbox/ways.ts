@@ -33,6 +33,7 @@ export type Enrolment =
   | { readonly kind: 'dps-authorities'; readonly issuer: 'est' | 'local-ca' }
   | { readonly kind: 'dps-key' }
   | { readonly kind: 'dps-group-key' }
+  | { readonly kind: 'dps-tpm' }
   | { readonly kind: 'hub-key' }
   | { readonly kind: 'hub-authority'; readonly issuer: 'est' };
 
@@ -40,7 +41,7 @@ export type Enrolment =
 export interface Way {
   readonly name: Provisioning;
   /** As the JSON document names it. */
-  readonly attestation: 'x509' | 'symmetric_key' | 'sas';
+  readonly attestation: 'x509' | 'symmetric_key' | 'sas' | 'tpm';
   readonly enrolment: Enrolment;
   /** Who issues the device certificate; absent: the device has a symmetric key. */
   readonly issuer?: 'est' | 'local-ca';
@@ -114,6 +115,11 @@ const WAYS: Readonly<Record<Provisioning, Omit<Way, 'name'>>> = {
     enrolment: { kind: 'hub-authority', issuer: 'est' },
     issuer: 'est',
     provisioning: manual(X509_IDENTITY),
+  },
+  'dps-tpm': {
+    attestation: 'tpm',
+    enrolment: { kind: 'dps-tpm' },
+    provisioning: dps({ method: 'tpm', registration_id: DEVICE_ID }),
   },
 };
 
