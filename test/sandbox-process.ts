@@ -10,7 +10,7 @@ const MAIN = resolve(import.meta.dirname, '../simulators/sandbox/main.ts');
 export interface SandboxDocument {
   readonly hub: string;
   readonly deviceId: string;
-  readonly attestation: 'x509' | 'symmetric_key' | 'sas';
+  readonly attestation: 'x509' | 'symmetric_key' | 'sas' | 'tpm';
   readonly certificate?: {
     readonly subject: string;
     readonly issuer: string;
@@ -18,7 +18,7 @@ export interface SandboxDocument {
     readonly pem: string;
     readonly caPem: string;
   };
-  readonly keyLocation: 'pkcs11' | 'file';
+  readonly keyLocation: 'pkcs11' | 'file' | 'tpm';
   readonly modules: readonly { readonly moduleId: string; readonly genId: string }[];
   readonly host: { readonly moduleId: string; readonly sasAccepted: boolean | null };
   readonly sockets: Readonly<Record<'keyd' | 'certd' | 'identityd', string>>;

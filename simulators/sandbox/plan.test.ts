@@ -69,4 +69,21 @@ describe('the plan of a start', () => {
       /start once without --no-cloud/,
     );
   });
+
+  it('takes a TPM as token where the machine has what that takes, and stays with it', () => {
+    const wish = { ...options, token: 'tpm' as const };
+    expect(makePlan(wish, machine, undefined)).toMatchObject({ store: 'tpm-token' });
+    const without = { ...machine, tpmToken: { missing: 'not installed: sudo apt-get install tpm2-abrmd' } };
+    expect(() => makePlan(wish, without, undefined)).toThrow(/apt-get install tpm2-abrmd/);
+    const inTpm = { ...earlier, store: { kind: 'token', token: 'tpm', label: 'TEST sandbox', pin: '1' } as const };
+    expect(makePlan(options, machine, inTpm)).toMatchObject({ store: 'tpm-token' });
+    expect(() => makePlan({ ...options, token: 'softhsm' }, machine, inTpm)).toThrow(/one with keys in tpm/);
+    expect(() => makePlan({ ...wish, provisioning: 'dps-tpm' }, machine, undefined)).toThrow(/0x81000001/);
+  });
+
+  it('refuses dps-tpm without swtpm', () => {
+    const without = { ...machine, softwareTpm: { missing: 'not installed: sudo apt-get install swtpm' } };
+    expect(() => makePlan({ ...options, provisioning: 'dps-tpm' }, without, undefined)).toThrow(/install swtpm/);
+    expect(makePlan({ ...options, provisioning: 'dps-tpm' }, machine, undefined)).toMatchObject({ store: 'token' });
+  });
 });

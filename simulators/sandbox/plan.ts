@@ -69,6 +69,10 @@ export function makePlan(options: Options, machine: Machine, earlier: Settings |
   }
   const store = storeOf(options, machine, earlier);
   if (store === 'tpm-token') {
+    if (wayOf(provisioning).attestation === 'tpm') {
+      const why = 'the PKCS#11 module for TPMs puts an EC key at 0x81000001, where DPS needs the RSA storage root key';
+      refuse('dps-tpm, or keys in the TPM by --token tpm', `both: ${why}`, 'leave --token tpm out');
+    }
     if ('missing' in machine.tpmToken) {
       refuse('what a TPM as a token takes', machine.tpmToken.missing, 'install it, or leave --token tpm out');
     }
