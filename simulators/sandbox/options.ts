@@ -13,7 +13,7 @@ export const PROVISIONINGS = [
 export type Provisioning = (typeof PROVISIONINGS)[number];
 
 /** What can hold the device's private keys beside files. */
-export const TOKENS = ['softhsm', 'tpm'] as const;
+const TOKENS = ['softhsm', 'tpm'] as const;
 export type TokenKind = (typeof TOKENS)[number];
 
 /** What the command line asks for. */
