@@ -1,15 +1,19 @@
 import type { Launch } from './launch.ts';
+import type { Need } from './level.ts';
+import { Skipped } from './skipped.ts';
 import { World } from './world.ts';
 
-/** Thrown by a requirement that cannot be judged here; the reason is reported, never swallowed. */
-export class Skipped extends Error {
-  override readonly name = 'Skipped';
-}
+export { Skipped };
 
 /** Builds and starts a world that several requirements share. */
 export interface SharedWorld {
   readonly name: string;
   build(world: World): Promise<void>;
+  /**
+   * Makes by requests alone, in daemons that run already, what the requirements of this world need; without it they are not run there.
+   * Gives what undoes it.
+   */
+  readonly onRunning?: (world: World) => Promise<() => Promise<void>>;
 }
 
 /** What a requirement is given: worlds, and nothing of the daemons but their wire. */
@@ -27,13 +31,13 @@ export class Context {
     return process.geteuid?.() === 0;
   }
 
-  /** Skips the requirement. */
-  skip(reason: string): never {
-    throw new Skipped(reason);
+  /** Skips the requirement; `need` names what the machine lacks. */
+  skip(reason: string, need?: Need): never {
+    throw new Skipped(reason, need);
   }
 
   needRoot(): void {
-    if (!this.isRoot) this.skip('needs root, to call as other uids');
+    if (!this.isRoot) this.skip('needs root, to call as other uids', 'root');
   }
 
   /** The world of that name, built at its first use and kept until the run ends. */
@@ -48,6 +52,8 @@ export class Context {
 
   /** A world of the requirement's own; it is gone when the requirement ends. */
   async fresh(): Promise<World> {
+    if (this.launch.running)
+      this.skip('needs control of the daemons: it starts them with a configuration of its own', 'control');
     if (this.launch.fixedSockets) await this.dispose();
     const world = await World.create(this.launch);
     this.#fresh.push(world);
@@ -68,9 +74,12 @@ export class Context {
   }
 
   async #build(shared: SharedWorld): Promise<World> {
+    if (this.launch.running && !shared.onRunning)
+      this.skip('needs control of the daemons: it starts them with a configuration of its own', 'control');
     const world = await World.create(this.launch);
     try {
-      await shared.build(world);
+      if (this.launch.running && shared.onRunning) world.onDispose(await shared.onRunning(world));
+      else await shared.build(world);
     } catch (error) {
       await world.dispose();
       throw error;

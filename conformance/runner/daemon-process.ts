@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Daemon } from './launch.ts';
+import type { StartPlan } from './start-plan.ts';
 
 /** How a process ended, and all it wrote to stderr. */
 export interface Ended {
@@ -16,11 +16,13 @@ export class DaemonProcess {
   readonly #child: ChildProcess;
   readonly #name: string;
   #log = '';
+  readonly #plan: StartPlan;
   #ended: Promise<Ended>;
 
-  private constructor(child: ChildProcess, name: string) {
+  private constructor(child: ChildProcess, name: string, plan: StartPlan) {
     this.#child = child;
     this.#name = name;
+    this.#plan = plan;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#log += text;
     });
@@ -31,25 +33,25 @@ export class DaemonProcess {
   }
 
   /**
-   * Starts `program` with the environment of this process (less what would configure a daemon) and `env`.
+   * Starts what the plan says, with the environment of this process less what would configure a daemon.
    * `listenFd` becomes descriptor 3 of the daemon, and `LISTEN_PID` its own pid, as systemd does it.
    */
-  static spawn(
-    program: string,
-    daemon: Daemon,
-    env: Readonly<Record<string, string>>,
-    listenFd?: number,
-  ): DaemonProcess {
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(AZIOT_|LISTEN_|NODE_|VITEST)/.test(name));
-    const whole = { ...Object.fromEntries(inherited), ...nodeOf(process.env), ...env };
+  static spawn(name: string, plan: StartPlan, listenFd?: number): DaemonProcess {
+    const { program, args, argv0, uid } = plan;
+    const env = { ...inheritedEnv(), ...plan.env };
     const child =
       listenFd === undefined
-        ? spawn(program, [daemon], { argv0: `aziot-${daemon}`, stdio: ['ignore', 'ignore', 'pipe'], env: whole })
-        : spawn('/bin/sh', ['-c', 'LISTEN_PID=$$ exec "$0" "$1"', program, daemon], {
+        ? spawn(program, args, {
+            stdio: ['ignore', 'ignore', 'pipe'],
+            env,
+            ...(argv0 === undefined ? {} : { argv0 }),
+            ...(uid === undefined ? {} : { uid }),
+          })
+        : spawn('/bin/sh', ['-c', 'LISTEN_PID=$$ exec "$0" "$@"', program, ...args], {
             stdio: ['ignore', 'ignore', 'pipe', listenFd],
-            env: { LISTEN_FDS: '1', ...whole },
+            env: { LISTEN_FDS: '1', ...env },
           });
-    return new DaemonProcess(child, `aziot-${daemon}`);
+    return new DaemonProcess(child, name, plan);
   }
 
   get pid(): number {
@@ -93,18 +95,31 @@ export class DaemonProcess {
   }
 
   kill(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+    const args = this.#plan.killArgs?.(signal);
+    if (args) this.#ask(args);
+    else this.#child.kill(signal);
   }
 
-  /** SIGTERM, and SIGKILL after five seconds. */
+  /** SIGTERM (or the driver's way to stop), and SIGKILL after five seconds. */
   async stop(): Promise<Ended> {
-    if (!this.hasEnded) this.#child.kill('SIGTERM');
+    if (!this.hasEnded) {
+      if (this.#plan.stopArgs) this.#ask(this.#plan.stopArgs);
+      else this.#child.kill('SIGTERM');
+    }
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 5_000);
     try {
       return await this.#ended;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** One more verb of the driver's program; its complaint joins the log. */
+  #ask(args: readonly string[]): void {
+    const env = { ...inheritedEnv(), ...this.#plan.env };
+    execFile(this.#plan.program, args, { env }, (error, _stdout, stderr) => {
+      if (error) this.#log += `${this.#plan.program} ${args.join(' ')}: ${stderr || error.message}\n`;
+    });
   }
 
   /** Waits until the log matches. */
@@ -120,10 +135,11 @@ export class DaemonProcess {
   }
 }
 
-/** The Node that the launcher is to take may be chosen from outside. */
-function nodeOf(env: NodeJS.ProcessEnv): Record<string, string> {
+/** The environment of this process without what would configure a daemon; the Node that the launcher takes may be chosen from outside. */
+export function inheritedEnv(env: NodeJS.ProcessEnv = process.env): Record<string, string | undefined> {
+  const kept = Object.entries(env).filter(([name]) => !/^(AZIOT_|LISTEN_|NODE_|VITEST)/.test(name));
   const node = env['AZIOT_NODE'];
-  return node ? { AZIOT_NODE: node } : {};
+  return { ...Object.fromEntries(kept), ...(node ? { AZIOT_NODE: node } : {}) };
 }
 
 function accepts(socketPath: string): Promise<boolean> {

@@ -4,8 +4,9 @@ export { answered, exchange, expectError, expectStatus, jsonOf, stringMember } f
 export { GoldenRun, type Replay, type Scenario } from './golden.ts';
 export type { RecordedExchange } from './golden-file.ts';
 export { goldenGroup } from './golden-group.ts';
+export { fits } from './ids.ts';
 export { DAEMONS, type Daemon, type Launch, launchFromEnv } from './launch.ts';
-export { outcomeLine, summaryLine, totals } from './report.ts';
+export type { Level, Need } from './level.ts';
 export {
   type Checklist,
   type Group,
@@ -15,7 +16,7 @@ export {
   requirementId,
   type Source,
 } from './requirement.ts';
-export { judge, type Outcome, runGroups, withoutHandler } from './run.ts';
+export { judge, type Outcome } from './run.ts';
 export {
   header,
   requestBytes,

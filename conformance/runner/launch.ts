@@ -1,27 +1,79 @@
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const DAEMONS = ['keyd', 'certd', 'identityd'] as const;
 export type Daemon = (typeof DAEMONS)[number];
 
-/** How the daemons under test are started. */
+/** Who starts what is tested; docs/conformance.md explains each. */
+const DRIVER_NAMES = ['ours', 'external', 'command', 'aziotd-rust', 'azure'] as const;
+export type DriverName = (typeof DRIVER_NAMES)[number];
+
+/** How the daemons under test are started. Data only, as it travels to other processes by environment variables. */
 export interface Launch {
-  /** Program that is given the daemon's name as its argument, and its link name (`aziot-keyd`) as argv[0]. */
+  /** Absent: `ours`. */
+  readonly driver?: DriverName;
+  /** Program that is given the daemon's name as its argument, and its link name (`aziot-keyd`) as argv[0]; the adapter of driver `command`. */
   readonly program: string;
   /**
-   * Folder of the sockets when the daemons do not read `[endpoints]` (a release build of the Rust daemons); undefined when
-   * they do, and every world has sockets of its own.
+   * Folder of the sockets when the daemons do not read `[endpoints]` (a release build of the Rust daemons outside of a mount
+   * namespace); undefined when every world has sockets of its own.
    */
   readonly fixedSockets?: string;
+  /** Sockets of daemons that run already; nothing is started, stopped or configured then. */
+  readonly running?: Readonly<Record<string, string>>;
+  /** Whether keys and certificates may be made in daemons that run already. */
+  readonly mayChange?: boolean;
 }
 
 const OWN = fileURLToPath(new URL('../../impl/bin/aziotd', import.meta.url));
 
 /**
- * The daemons to test: `AZIOT_CONFORMANCE_AZIOTD` (default: those of this project) and, for daemons that cannot be told their
- * sockets, `AZIOT_CONFORMANCE_SOCKET_DIR`.
+ * The daemons to test, from the variables that `aziot-conformance` sets from its options: `AZIOT_CONFORMANCE_DRIVER`,
+ * `…_AZIOTD` (driver `ours`; default: the daemons of this project), `…_COMMAND`, `…_RUST_DIR`, `…_SOCKETS` (`keyd=/path,…`), `…_ALLOW_CHANGES`.
+ * @throws Error when a driver lacks what it needs
  */
 export function launchFromEnv(env: NodeJS.ProcessEnv = process.env): Launch {
-  const program = env['AZIOT_CONFORMANCE_AZIOTD'] || OWN;
-  const fixedSockets = env['AZIOT_CONFORMANCE_SOCKET_DIR'];
-  return fixedSockets ? { program, fixedSockets } : { program };
+  const driver = driverNamed(env['AZIOT_CONFORMANCE_DRIVER'] || 'ours');
+  const given = (name: string, option: string): string => {
+    const value = env[`AZIOT_CONFORMANCE_${name}`];
+    if (!value) throw new Error(`driver ${driver} needs ${option}`);
+    return value;
+  };
+  switch (driver) {
+    case 'ours': {
+      const fixedSockets = env['AZIOT_CONFORMANCE_SOCKET_DIR'];
+      const program = env['AZIOT_CONFORMANCE_AZIOTD'] || OWN;
+      return fixedSockets ? { driver, program, fixedSockets } : { driver, program };
+    }
+    case 'command':
+      return { driver, program: resolve(given('COMMAND', '--command PATH, an executable with the five verbs')) };
+    case 'aziotd-rust':
+      return { driver, program: resolve(given('RUST_DIR', '--rust-dir DIR, the folder with the binaries')) };
+    case 'external': {
+      const running = socketsFrom(env['AZIOT_CONFORMANCE_SOCKETS'] ?? '');
+      return { driver, program: '', running, mayChange: env['AZIOT_CONFORMANCE_ALLOW_CHANGES'] === '1' };
+    }
+    case 'azure':
+      return { driver, program: '', running: {} };
+  }
+}
+
+/** @throws Error that lists the drivers */
+export function driverNamed(name: string): DriverName {
+  const driver = DRIVER_NAMES.find((candidate) => candidate === name);
+  if (!driver) throw new Error(`no driver is called ${JSON.stringify(name)}; use one of ${DRIVER_NAMES.join(', ')}`);
+  return driver;
+}
+
+/** Reads `keyd=/run/a.sock,certd=/run/b.sock`. @throws Error for anything else */
+export function socketsFrom(text: string): Readonly<Record<string, string>> {
+  const parts = text.split(',').filter((part) => part !== '');
+  return Object.fromEntries(
+    parts.map((part) => {
+      const [, name, path] = /^(\w+)=(?:unix:\/\/)?(\/.+)$/.exec(part) ?? [];
+      if (name === undefined || path === undefined)
+        throw new Error(`${JSON.stringify(part)} is no socket; write keyd=/run/aziot/keyd.sock`);
+      return [name, path];
+    }),
+  );
 }

@@ -1,32 +1,66 @@
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DAEMONS, type Daemon } from './index.ts';
+import { type DriverName, driverNamed, socketsFrom } from './launch.ts';
+import type { Need } from './level.ts';
 
-export const USAGE = `usage: aziot-conformance [options] [ID…]
+const REPORT_KINDS = ['html', 'junit', 'json', 'tap'] as const;
+export type ReportKind = (typeof REPORT_KINDS)[number];
 
-Starts the daemons of an Azure IoT Identity Service as separate processes, asks them over their sockets, and says for each
-requirement whether it is met. Run it as root, as many requirements need callers of other uids.
+export const USAGE = `usage: aziot-conformance run [options]          ask the daemons or the cloud, and report
+       aziot-conformance run --list [options]   say what would be asked, and ask nothing
+       aziot-conformance report FILE… [options] one report of several runs (their json files)
+       aziot-conformance requirements [--json]  the requirements as a page, or as data
 
-  ID…               only requirements whose id starts so: KS-043, TR, keys-files#create
-  --daemon NAME     only requirements of keyd, certd or identityd
-  --aziotd PATH     the program that is started as aziot-keyd, aziot-certd, aziot-identityd
-  --socket-dir DIR  where its sockets are, when it does not read [endpoints]
-  --list            say what would be asked, and ask nothing
-  --json            one JSON object with all verdicts instead of the table
+What is asked
+  --profile NAMES     areas, by comma: keys, certificates, identity, tpm, est-client, dps, hub, est, transport, edge (default: all)
+  --only PATTERNS     ids, by comma: KS-0*, TR-027/keyd, keys-files#create
+  --strict            "should" and "quirk" count as "must" does
+  --without NEEDS     what this machine lacks on purpose, by comma: pkcs11, tpm, root, uids
+
+What is tested (docs/conformance.md explains each)
+  --driver NAME       ours (default), external, command, aziotd-rust, azure
+  --aziotd PATH       ours: another program that becomes a daemon by its argument
+  --socket NAME=PATH  external: the socket of a daemon that runs already; may be repeated
+  --allow-changes     external, azure: things may be created in what runs already
+  --command PATH      command: an executable with the verbs configure, start, stop, kill, as
+  --rust-dir DIR      aziotd-rust: the folder with the binaries
+  --est FILE          a JSON file that describes another EST server
+  --cloud PATH        a program that is another simulated cloud
+  --name TEXT         what the implementation is called in reports
+
+What comes out
+  --expected FILE     differences that are expected, with reasons; one that is no difference any more fails the run
+  --report KINDS      html, junit, json, tap, by comma
+  --out DIR           where reports are written (default: conformance-report)
+  --jobs N            areas that run beside each other (default: 2)
+  --quiet             no progress, only what failed and the sum
   --help
 
-Exit: 0 all met or skipped, 1 some not met, 2 wrong usage.
+Exit: 0 every "must" passed or is an expected difference, 1 otherwise, 2 wrong usage.
 `;
 
 export interface Options {
-  readonly ids: readonly string[];
-  readonly daemon?: Daemon;
-  readonly aziotd?: string;
-  readonly socketDir?: string;
-  readonly list: boolean;
+  readonly verb: 'run' | 'list' | 'report' | 'requirements' | 'help';
+  readonly files: readonly string[];
+  readonly profiles: readonly string[];
+  readonly only: readonly string[];
+  readonly strict: boolean;
+  readonly without: readonly Need[];
+  readonly driver: DriverName;
+  readonly name: string;
+  readonly expected?: string;
+  readonly reports: readonly ReportKind[];
+  readonly out: string;
+  readonly jobs: number;
+  readonly quiet: boolean;
   readonly json: boolean;
-  readonly help: boolean;
+  /** What the drivers read, here and in the processes that run the cases. */
+  readonly env: Readonly<Record<string, string>>;
 }
+
+const VERBS = ['run', 'report', 'requirements'] as const;
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean', default: false } as const;
+const many = { type: 'string', multiple: true } as const;
 
 /** Reads the command line. @throws Error that says what is wrong with it */
 export function readOptions(args: readonly string[]): Options {
@@ -34,37 +68,81 @@ export function readOptions(args: readonly string[]): Options {
     args: [...args],
     allowPositionals: true,
     options: {
-      daemon: { type: 'string' },
-      aziotd: { type: 'string' },
-      'socket-dir': { type: 'string' },
-      list: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
+      profile: many,
+      only: many,
+      strict: flag,
+      without: many,
+      driver: { type: 'string', default: process.env['AZIOT_CONFORMANCE_DRIVER'] || 'ours' },
+      aziotd: text,
+      socket: many,
+      'allow-changes': flag,
+      command: text,
+      'rust-dir': text,
+      est: text,
+      cloud: text,
+      name: text,
+      expected: text,
+      report: many,
+      out: { type: 'string', default: 'conformance-report' },
+      jobs: { type: 'string', default: '2' },
+      quiet: flag,
+      json: flag,
+      list: flag,
+      help: flag,
     },
   });
-  const daemon = DAEMONS.find((name) => name === values.daemon);
-  if (values.daemon !== undefined && !daemon)
-    throw new Error(`no daemon is called ${JSON.stringify(values.daemon)}; use one of ${DAEMONS.join(', ')}`);
-  const { list, json, help, aziotd, 'socket-dir': socketDir } = values;
+  const [first = 'run', ...files] = positionals;
+  const verb = VERBS.find((name) => name === first);
+  if (!verb) throw new Error(`no verb is called ${JSON.stringify(first)}; use one of ${VERBS.join(', ')}`);
+  if (verb !== 'report' && files.length > 0)
+    throw new Error(`${JSON.stringify(files[0])} is no option; ids go to --only`);
+  const jobs = Number(values.jobs);
+  if (!Number.isInteger(jobs) || jobs < 1 || jobs > 64)
+    throw new Error(`--jobs ${values.jobs} is no number from 1 to 64`);
+  const driver = driverNamed(values.driver);
+  const sockets = (values.socket ?? []).join(',');
+  socketsFrom(sockets);
+  const env = {
+    AZIOT_CONFORMANCE_DRIVER: driver,
+    ...given('AZIOTD', values.aziotd),
+    ...given('SOCKETS', sockets || undefined),
+    ...given('ALLOW_CHANGES', values['allow-changes'] ? '1' : undefined),
+    ...given('COMMAND', values.command),
+    ...given('RUST_DIR', values['rust-dir']),
+    ...given('EST', values.est),
+    ...given('CLOUD', values.cloud),
+  };
   return {
-    ids: positionals,
-    list,
-    json,
-    help,
-    ...(daemon ? { daemon } : {}),
-    ...(aziotd === undefined ? {} : { aziotd: resolve(aziotd) }),
-    ...(socketDir === undefined ? {} : { socketDir: resolve(socketDir) }),
+    verb: values.help ? 'help' : verb === 'run' && values.list ? 'list' : verb,
+    files,
+    profiles: parts(values.profile),
+    only: parts(values.only),
+    strict: values.strict,
+    without: parts(values.without).map((need) =>
+      oneOf('need', need, ['pkcs11', 'tpm', 'root', 'uids', 'control'] as const),
+    ),
+    driver,
+    name: values.name ?? driver,
+    reports: parts(values.report).map((kind) => oneOf('report', kind, REPORT_KINDS)),
+    out: values.out,
+    jobs,
+    quiet: values.quiet,
+    json: values.json,
+    env,
+    ...(values.expected === undefined ? {} : { expected: values.expected }),
   };
 }
 
-const OF_DAEMON: Readonly<Record<Daemon, RegExp>> = {
-  keyd: /^KS-|\/keyd$|^keys-/,
-  certd: /^CS-|\/certd$|^certificates#/,
-  identityd: /^IS-|\/identityd$|^identity#|^TR-005$/,
-};
+function given(name: string, value: string | undefined): Record<string, string> {
+  return value === undefined ? {} : { [`AZIOT_CONFORMANCE_${name}`]: value };
+}
 
-/** Whether a requirement is asked for. */
-export function isWanted({ ids, daemon }: Options, id: string): boolean {
-  if (daemon && !OF_DAEMON[daemon].test(id)) return false;
-  return ids.length === 0 || ids.some((start) => id.startsWith(start));
+function parts(values: readonly string[] | undefined): string[] {
+  return (values ?? []).flatMap((value) => value.split(',')).filter((value) => value !== '');
+}
+
+function oneOf<T extends string>(what: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (!found) throw new Error(`no ${what} is called ${JSON.stringify(value)}; use one of ${allowed.join(', ')}`);
+  return found;
 }

@@ -1,4 +1,5 @@
 import type { Context } from './context.ts';
+import type { Level, Need } from './level.ts';
 
 /** Where an expected answer comes from. */
 export type Source = 'spec' | 'reference-run' | 'azure-docs' | 'sdk' | 'inferred';
@@ -9,6 +10,9 @@ export interface Requirement {
   readonly id: string;
   readonly text: string;
   readonly source: Source;
+  /** Where no entry of the catalogue (`conformance/suite/requirements`) says it; `must` when left out there too. */
+  readonly level?: Level;
+  readonly needs?: readonly Need[];
   /** Rejects with a message that says what was expected and what came. */
   run(context: Context): Promise<void>;
 }

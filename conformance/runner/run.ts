@@ -1,6 +1,12 @@
+import { AssertionError } from 'node:assert';
+import { inspect } from 'node:util';
 import { type Context, Skipped } from './context.ts';
-import type { Checklist, Group, Requirement, Source } from './requirement.ts';
-import { requirementId } from './requirement.ts';
+import type { Level, Need } from './level.ts';
+import type { Requirement, Source } from './requirement.ts';
+import { Trace, traced, type WireEvent } from './trace.ts';
+
+/** Where the keys were while a requirement was judged. */
+export type StoreKind = 'file' | 'softhsm' | 'tpm';
 
 /** The verdict on one requirement. */
 export interface Outcome {
@@ -8,74 +14,66 @@ export interface Outcome {
   readonly group: string;
   readonly text: string;
   readonly source: Source;
+  readonly level: Level;
+  readonly store: StoreKind;
   readonly result: 'passed' | 'failed' | 'skipped';
   /** Why it failed or was skipped. */
   readonly reason?: string;
+  /** What is lacking where it was skipped for that. */
+  readonly need?: Need;
+  /** Shown side by side where a comparison failed. */
+  readonly expected?: string;
+  readonly got?: string;
+  /** What went over the wire, of a failed one. */
+  readonly exchange?: readonly WireEvent[];
+  readonly exchangeDropped?: number;
   readonly seconds: number;
 }
 
+/** `KS-043/softhsm` and `keys-softhsm#create` were judged on a token. */
+function storeOf(id: string): StoreKind {
+  const found = /(?:\/|^keys-)(softhsm|tpm)(?:#|$)/.exec(id)?.[1];
+  return found === 'softhsm' || found === 'tpm' ? found : 'file';
+}
+
+const NEED_OF_STORE: Readonly<Partial<Record<StoreKind, Need>>> = { softhsm: 'pkcs11', tpm: 'tpm' };
+
 /** Runs one requirement; its own worlds end with it. */
 export async function judge(context: Context, groupName: string, requirement: Requirement): Promise<Outcome> {
-  const { id, text, source } = requirement;
+  const { id, text, source, level = 'must' } = requirement;
+  const store = storeOf(id);
   const started = performance.now();
-  const outcome = (result: Outcome['result'], reason?: string): Outcome => {
+  const trace = new Trace();
+  const outcome = (result: Outcome['result'], more: Partial<Outcome> = {}): Outcome => {
     const seconds = Math.round((performance.now() - started) / 10) / 100;
-    return { id, group: groupName, text, source, result, seconds, ...(reason === undefined ? {} : { reason }) };
+    return { id, group: groupName, text, source, level, store, result, seconds, ...more };
   };
   try {
-    await requirement.run(context);
+    await traced(trace, () => requirement.run(context));
     return outcome('passed');
   } catch (error) {
-    if (error instanceof Skipped) return outcome('skipped', error.message);
-    return outcome('failed', error instanceof Error ? error.message : String(error));
+    if (error instanceof Skipped) {
+      const need = error.need ?? NEED_OF_STORE[store];
+      return outcome('skipped', { reason: error.message, ...(need ? { need } : {}) });
+    }
+    const exchange = { exchange: trace.events, exchangeDropped: trace.dropped };
+    return outcome('failed', { reason: reasonOf(error), ...sidesOf(error), ...exchange });
   } finally {
     await context.endRequirement();
   }
 }
 
-/** Runs all requirements of the groups that `wanted` admits, one after the other, and ends the shared worlds. */
-export async function runGroups(
-  context: Context,
-  groups: readonly Group[],
-  wanted: (id: string, group: string) => boolean,
-  report: (outcome: Outcome) => void = () => {},
-): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
-  try {
-    for (const { name, requirements } of groups) {
-      for (const requirement of requirements) {
-        if (!wanted(requirement.id, name)) continue;
-        const outcome = await judge(context, name, requirement);
-        outcomes.push(outcome);
-        report(outcome);
-      }
-    }
-  } finally {
-    await context.dispose();
-  }
-  return outcomes;
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
-/** The ids of the checklists that have no handler here, as skipped outcomes with their reasons. */
-export function withoutHandler(
-  checklists: readonly Checklist[],
-  wanted: (id: string, group: string) => boolean,
-): Outcome[] {
-  return checklists.flatMap(({ prefix, without }) =>
-    Object.entries(without).flatMap(([number, reason]) => {
-      const id = requirementId(prefix, Number(number));
-      if (!wanted(id, '')) return [];
-      return [
-        {
-          id,
-          group: 'not on the wire here',
-          text: '',
-          source: 'spec' as const,
-          result: 'skipped' as const,
-          reason,
-          seconds: 0,
-        },
-      ];
-    }),
-  );
+function sidesOf(error: unknown): { expected?: string; got?: string } {
+  if (!(error instanceof AssertionError) || (error.expected === undefined && error.actual === undefined)) return {};
+  return { expected: shown(error.expected), got: shown(error.actual) };
+}
+
+function shown(value: unknown): string {
+  const text =
+    typeof value === 'string' ? value : inspect(value, { depth: 6, breakLength: 80, maxStringLength: 4_000 });
+  return text.length > 8_000 ? `${text.slice(0, 8_000)}…` : text;
 }

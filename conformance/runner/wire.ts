@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { currentTrace } from './trace.ts';
 
 /** A request as it is written on the wire. `null` as a header value leaves a header out that would be sent otherwise. */
 export interface WireRequest {
@@ -68,15 +69,20 @@ export class WireConnection {
   #reads = 0;
   #ended = false;
   readonly #waiting = new Set<() => void>();
+  readonly #trace = currentTrace();
+  readonly #number: number;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, where: string) {
     this.#socket = socket;
+    this.#number = this.#trace?.opened(where) ?? 0;
     socket.on('data', (chunk: Buffer) => {
+      this.#trace?.add(this.#number, 'received', chunk.toString('utf8'));
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#reads += 1;
       this.#wakeAll();
     });
     const end = () => {
+      if (!this.#ended && !socket.destroyed) this.#trace?.add(this.#number, 'closed', 'by the daemon');
       this.#ended = true;
       this.#wakeAll();
     };
@@ -104,12 +110,14 @@ export class WireConnection {
       socket.once('connect', resolve);
       socket.once('error', reject);
     });
-    return new WireConnection(socket);
+    return new WireConnection(socket, `${socketPath} as uid ${uid}`);
   }
 
   write(bytes: Uint8Array | string): void {
     // a peer that has closed already shows itself in the next answer, so a failing write needs no report of its own
-    if (!this.#socket.destroyed) this.#socket.write(bytes, () => {});
+    if (this.#socket.destroyed) return;
+    this.#trace?.add(this.#number, 'sent', typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8'));
+    this.#socket.write(bytes, () => {});
   }
 
   /** Sends one request and waits for its answer, at most `timeoutMs`. */

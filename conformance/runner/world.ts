@@ -1,8 +1,14 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { DaemonProcess, type Ended } from './daemon-process.ts';
+import { promisify } from 'node:util';
+import { DaemonProcess, type Ended, inheritedEnv } from './daemon-process.ts';
 import { DAEMONS, type Daemon, type Launch } from './launch.ts';
+import { Skipped } from './skipped.ts';
+import { adapterEnv, type Start, startPlan } from './start-plan.ts';
+
+const run = promisify(execFile);
 
 /** What one daemon reads at its start. File names below `config.d` as keys of `dropIns`. */
 export interface DaemonConfig {
@@ -14,6 +20,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** How long the socket may take to appear. */
   readonly readyMs?: number;
+  /** As whom the daemon runs; the suite's own user when left out. Only root can choose another. */
+  readonly uid?: number;
 }
 
 /**
@@ -51,12 +59,17 @@ export class World {
   }
 
   socket(daemon: Daemon): string {
+    if (this.#launch.running) {
+      const socket = this.#launch.running[daemon];
+      if (socket === undefined) throw new Skipped(`no socket of ${daemon} was given`, 'control');
+      return socket;
+    }
     return join(this.#launch.fixedSockets ?? this.path('run'), `${daemon}.sock`);
   }
 
   /** True when `[endpoints]` decides where a daemon listens. */
   get ownSockets(): boolean {
-    return this.#launch.fixedSockets === undefined;
+    return this.#launch.fixedSockets === undefined && this.#launch.driver !== 'aziotd-rust';
   }
 
   /** Writes a file below the world's folder, `@ROOT@` replaced. */
@@ -77,30 +90,27 @@ export class World {
     for (const [name, text] of Object.entries(config.dropIns ?? {}))
       await this.file(`${daemon}/config.d/${name}`, text);
     if (this.ownSockets) await this.file(`${daemon}/config.d/zz-endpoints.toml`, this.#endpoints());
+    if (this.#launch.driver !== 'command') return;
+    const env = { ...inheritedEnv(), ...adapterEnv(this.#startOf(daemon, {})) };
+    await run(this.#launch.program, ['configure', daemon], { env });
   }
 
   /** Starts a daemon and waits until it accepts connections; rejects with its log when it ends instead. */
   async start(daemon: Daemon, options: StartOptions = {}): Promise<DaemonProcess> {
-    const running = this.launch(daemon, options.env);
+    const running = this.launch(daemon, options.env, undefined, options.uid);
     await running.ready(this.socket(daemon), options.readyMs ?? 20_000);
     return running;
   }
 
   /** Starts a daemon that is expected to end by itself, and gives its exit and log. */
   async startExpectingExit(daemon: Daemon, options: StartOptions = {}): Promise<Ended> {
-    return this.launch(daemon, options.env).exit(options.readyMs ?? 20_000);
+    return this.launch(daemon, options.env, undefined, options.uid).exit(options.readyMs ?? 20_000);
   }
 
   /** Starts a daemon and does not wait. `listenFd` is handed over as systemd hands its socket. */
-  launch(daemon: Daemon, env: Readonly<Record<string, string>> = {}, listenFd?: number): DaemonProcess {
-    const upper = daemon.toUpperCase();
-    const whole = {
-      [`AZIOT_${upper}_CONFIG`]: this.path(daemon, 'config.toml'),
-      [`AZIOT_${upper}_CONFIG_DIR`]: this.path(daemon, 'config.d'),
-      ...this.env,
-      ...env,
-    };
-    const running = DaemonProcess.spawn(this.#launch.program, daemon, whole, listenFd);
+  launch(daemon: Daemon, env: Readonly<Record<string, string>> = {}, listenFd?: number, uid?: number): DaemonProcess {
+    const plan = startPlan(this.#launch, this.#startOf(daemon, env, uid));
+    const running = DaemonProcess.spawn(`aziot-${daemon}`, plan, listenFd);
     this.#running.set(daemon, running);
     return running;
   }
@@ -133,6 +143,18 @@ export class World {
     await Promise.all([...this.#running.keys()].map((daemon) => this.stop(daemon)));
     for (const end of this.#endings.splice(0)) await end();
     await rm(this.root, { recursive: true, force: true });
+  }
+
+  #startOf(daemon: Daemon, env: Readonly<Record<string, string>>, uid?: number): Start {
+    const upper = daemon.toUpperCase();
+    const own = {
+      [`AZIOT_${upper}_CONFIG`]: this.path(daemon, 'config.toml'),
+      [`AZIOT_${upper}_CONFIG_DIR`]: this.path(daemon, 'config.d'),
+      ...this.env,
+      ...env,
+    };
+    const start = { daemon, root: this.root, socket: this.socket(daemon), env: own };
+    return uid === undefined ? start : { ...start, uid };
   }
 
   #endpoints(): string {

@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises';
+
+/** A difference that an implementation has on purpose. */
+export interface ExpectedDifference {
+  /** Id of a case (`TR-041/keyd`), or of a requirement, for all its cases. */
+  readonly id: string;
+  /** Why it is so, in a sentence. */
+  readonly why: string;
+}
+
+/**
+ * Reads `{"differences": [{"id": …, "why": …}]}`.
+ * @throws Error naming the file and what is wrong in it
+ */
+export async function loadExpected(path: string): Promise<ExpectedDifference[]> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw new Error(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const { differences } = value as { differences?: unknown };
+  if (!Array.isArray(differences)) throw new Error(`${path} has no list "differences"`);
+  return differences.map((entry: Partial<ExpectedDifference>, index) => {
+    if (typeof entry.id !== 'string' || typeof entry.why !== 'string' || entry.why === '')
+      throw new Error(`${path}: difference ${index + 1} needs "id" and "why", both texts`);
+    return { id: entry.id, why: entry.why };
+  });
+}
+
+/** Whether an expected difference is about a case. */
+export function isAbout(difference: ExpectedDifference, caseId: string): boolean {
+  return difference.id === caseId || difference.id === caseId.split('/')[0];
+}
