@@ -79,7 +79,8 @@ function readList(answer: HttpsResponse): HubModule[] {
   return value.map(toModule);
 }
 
-const isDeviceMissing = ({ body }: HttpsResponse): boolean => body.includes('DeviceNotFound');
+/** The hub's own word, which a 404 of something in between does not have. */
+const isModuleGone = ({ body }: HttpsResponse): boolean => body.includes('ModuleNotFound');
 
 /** Makes a client for the modules of one device. */
 export function createHubClient(context: CloudContext, device: HubDevice): HubClient {
@@ -125,7 +126,7 @@ export function createHubClient(context: CloudContext, device: HubDevice): HubCl
       const answer = await send('DELETE', moduleId, { ifMatch: '*' });
       const { status } = answer;
       // An attempt whose answer was lost may have been the one that removed it.
-      if (status === 204 || (status === 404 && answer.afterUnanswered && !isDeviceMissing(answer))) return;
+      if (status === 204 || (status === 404 && answer.afterUnanswered && isModuleGone(answer))) return;
       const failure = status < 400 ? 'invalid-data' : failureOfStatus(status);
       throw new CloudError(failure, `unexpected HTTP status code: ${statusText(status)}`, answer);
     },

@@ -29,9 +29,11 @@ describe('an answer that was lost on the way', () => {
     expect((await failure(hubWith(MISSING).delete('m1'))).failure).toBe('not-found');
   });
 
-  it('a device that is missing is still an error', async () => {
-    const gone = { status: 404, body: { Message: 'ErrorCode:DeviceNotFound;' } };
-    expect((await failure(hubWith(LOST, gone).delete('m1'))).failure).toBe('not-found');
+  it('a device that is missing, and a 404 that is not about the module, are still errors', async () => {
+    for (const Message of ['ErrorCode:DeviceNotFound;', 'no such page']) {
+      const gone = { status: 404, body: { Message } };
+      expect((await failure(hubWith(LOST, gone).delete('m1'))).failure).toBe('not-found');
+    }
   });
 
   it('a conflict tells whether this call itself may have made the module', async () => {

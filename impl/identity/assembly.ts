@@ -68,11 +68,11 @@ export async function assemble(parts: IdentityParts): Promise<Assembled> {
     throw new Error(`could not create home directory ${homedir}`, { cause });
   });
   const renewal = createDeviceRenewal({ keyd, certd, log }, homedir, clock);
-  const source = createDeviceSource({ keyd, certd, tpmd, state, log, cloud, renewal });
-  const creations = await openCreationJournal(homedir, log);
-  const cache = createModuleCache(homedir, log, clock);
   const memo = createMemo<KeyHandle>(() => clock.now(), HANDLE_MS);
   keyd.onDisconnect?.(() => memo.clear());
+  const source = createDeviceSource({ keyd, certd, tpmd, state, log, cloud, renewal, memo });
+  const creations = await openCreationJournal(homedir, log);
+  const cache = createModuleCache(homedir, log, clock);
   const modules = createModules({
     hubFor: source.hubFor,
     async refreshed(device) {

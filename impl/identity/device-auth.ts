@@ -14,9 +14,9 @@ export interface DeviceAuth {
   /**
    * For E2: waits until keyd gives the key. IoT Edge takes an error for a verdict on the device and removes its modules
    * (design 4), while a key service that is away says nothing about the device. Undefined after a pause: ask again, the
-   * device may be another by then. Throws the signal's reason when the caller hangs up.
+   * device may be another by then. Throws the reason of the caller's signal when the caller hangs up.
    */
-  patiently(device: Device, signal: AbortSignal): Promise<IdentityAuth | undefined>;
+  patiently(device: Device, caller: { readonly signal: AbortSignal }): Promise<IdentityAuth | undefined>;
 }
 
 /** What it works with; `memo` keeps the handles of callers who come often. */
@@ -45,12 +45,12 @@ export function createDeviceAuth({ keyd, memo, clock, log }: DeviceAuthTools): D
   }
   return {
     now,
-    async patiently(device, signal) {
+    async patiently(device, caller) {
       try {
         return await now(device);
       } catch (error) {
         log.warn(`A caller waits for the device identity; its key is not to be had: ${causeChain(error).at(-1)}`);
-        await clock.sleep(PAUSE_MS, signal);
+        await clock.sleep(PAUSE_MS, caller.signal);
         return undefined;
       }
     },

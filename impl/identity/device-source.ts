@@ -1,3 +1,4 @@
+import type { KeyHandle } from '../clients/index.ts';
 import {
   type CloudContext,
   type CloudCredential,
@@ -12,6 +13,7 @@ import type { Device, DeviceCredential } from './device.ts';
 import { type CredentialServices, commonNameOfChain, obtainDeviceCertificate } from './device-certificate.ts';
 import { type DeviceRenewal, type IssuedCredential, sameLeaf, type X509Credential } from './device-renewal.ts';
 import { dpsFailed, hubFailed } from './failures.ts';
+import type { Memo } from './memo.ts';
 import { loadPayload } from './payload.ts';
 import type { Attestation, Authentication, AutoRenew, Provisioning, Settings } from './settings.ts';
 import { provisioningDigest, type StateFiles } from './state-files.ts';
@@ -45,6 +47,8 @@ export interface DeviceSourceTools extends CredentialServices {
   readonly tpmd: TpmdClient;
   readonly state: StateFiles;
   readonly renewal: DeviceRenewal;
+  /** Keeps the handle of the device key for requests that follow each other closely. */
+  readonly memo: Memo<KeyHandle>;
 }
 
 /** The renewal settings of an attestation that has them. */
@@ -54,13 +58,14 @@ export function autoRenewOf(attestation: Attestation): AutoRenew | undefined {
 
 /** Makes the source. */
 export function createDeviceSource(tools: DeviceSourceTools): DeviceSource {
-  const { keyd, certd, tpmd, state, renewal, log } = tools;
+  const { keyd, certd, tpmd, state, renewal, memo, log } = tools;
 
   async function cloudCredential(credential: DeviceCredential): Promise<CloudCredential> {
     if (credential.kind === 'tpm') return { kind: 'token', sign: tpmd.sign };
     if (credential.kind === 'sas') {
-      const sign = async (message: Uint8Array) =>
-        keyd.sign(await keyd.loadKey(credential.keyId), { algorithm: 'HMAC-SHA256', message });
+      const { keyId } = credential;
+      const load = () => memo.get(`key ${keyId}`, () => keyd.loadKey(keyId));
+      const sign = async (message: Uint8Array) => keyd.sign(await load(), { algorithm: 'HMAC-SHA256', message });
       return { kind: 'token', sign };
     }
     try {

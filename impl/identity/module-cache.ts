@@ -82,19 +82,21 @@ export function createModuleCache(homedir: string, log: Logger, clock: Clock): M
     await mkdir(folder, { recursive: true });
   }
 
-  const recall = (path: string) => memo.get(path, () => readEntry(path));
+  const nameOf = ({ hubName, deviceId }: DevicePlace, moduleId: string) => `${hubName}\n${deviceId}\n${moduleId}`;
+  const recall = (place: DevicePlace, moduleId: string) =>
+    memo.get(nameOf(place, moduleId), () => readEntry(fileOf(place, moduleId)));
 
   /** Writes the record where it says something new; where not, only notes that it was confirmed. */
   async function store(place: DevicePlace, module: HubModule): Promise<void> {
     const path = fileOf(place, module.moduleId);
-    const known = await recall(path).catch(() => undefined);
+    const known = await recall(place, module.moduleId).catch(() => undefined);
     if (!known || fileText(known.value) !== fileText(module)) {
       await mkdir(folderOf(place), { recursive: true });
       await writeFileDurable(path, fileText(module), { mode: MODE });
     }
     const now = clock.now() / 1000;
     await utimes(path, now, now);
-    memo.forget(path);
+    memo.forget(nameOf(place, module.moduleId));
   }
 
   async function dropOthers(place: DevicePlace, modules: readonly HubModule[]): Promise<void> {
@@ -103,7 +105,7 @@ export function createModuleCache(homedir: string, log: Logger, clock: Clock): M
     for (const name of await readdir(folder)) {
       if (wanted.has(name) || isUnfinishedWrite(name)) continue;
       await removeFileDurable(join(folder, name));
-      memo.forget(join(folder, name));
+      memo.clear();
     }
     const now = clock.now() / 1000;
     await utimes(folder, now, now);
@@ -123,9 +125,9 @@ export function createModuleCache(homedir: string, log: Logger, clock: Clock): M
     },
     async remove(place, moduleId) {
       await removeFileDurable(fileOf(place, moduleId)).catch(complain(`remove module "${moduleId}"`));
-      memo.forget(fileOf(place, moduleId));
+      memo.forget(nameOf(place, moduleId));
     },
-    get: (place, moduleId) => recall(fileOf(place, moduleId)).catch(() => undefined),
+    get: (place, moduleId) => recall(place, moduleId).catch(() => undefined),
     async list(place) {
       const folder = folderOf(place);
       const names = await readdir(folder).catch(() => undefined);

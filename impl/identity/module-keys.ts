@@ -38,12 +38,15 @@ async function masterKey(keyd: KeydClient): Promise<KeyHandle> {
 
 /** Makes the keyring over a keyd; `memo` keeps the handles of callers who come often. */
 export function createModuleKeyring(keyd: KeydClient, memo: Memo<KeyHandle>): ModuleKeyring {
-  async function derive(master: KeyHandle, module: KeyedModule, slot: Slot): Promise<KeyHandle> {
-    return keyd.createDerivedKey(master, derivationData(module, slot));
+  const master = () => memo.get('master', () => masterKey(keyd));
+
+  function derived(module: KeyedModule, slot: Slot): Promise<KeyHandle> {
+    return memo.get(`${slot} ${module.moduleId}\n${module.generationId}`, async () =>
+      keyd.createDerivedKey(await master(), derivationData(module, slot)),
+    );
   }
-  async function exportBase64(master: KeyHandle, module: KeyedModule, slot: Slot): Promise<string> {
-    return (await keyd.exportDerivedKey(await derive(master, module, slot))).toString('base64');
-  }
+  const exportBase64 = async (module: KeyedModule, slot: Slot) =>
+    (await keyd.exportDerivedKey(await derived(module, slot))).toString('base64');
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -52,16 +55,12 @@ export function createModuleKeyring(keyd: KeydClient, memo: Memo<KeyHandle>): Mo
     }
   };
   return {
-    handle: (module) =>
-      memo.get(JSON.stringify([module.moduleId, module.generationId]), () =>
-        guarded(async () => derive(await masterKey(keyd), module, 'primary')),
-      ),
+    handle: (module) => guarded(() => derived(module, 'primary')),
     exported: (module) =>
       guarded(async () => {
-        const master = await masterKey(keyd);
         const [primary, secondary] = await Promise.all([
-          exportBase64(master, module, 'primary'),
-          exportBase64(master, module, 'secondary'),
+          exportBase64(module, 'primary'),
+          exportBase64(module, 'secondary'),
         ]);
         return { primary, secondary };
       }),

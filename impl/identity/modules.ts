@@ -91,8 +91,8 @@ export function createModules({ hubFor, refreshed, creations, cache, keyring, lo
   async function assertKeys(device: Device, hub: HubClient, module: HubModule): Promise<AziotIdentity> {
     const keys = await keyring.exported(keyed(module));
     const updated = await hub.update(module.moduleId, keys);
-    await cache.put(device, updated);
-    return withHandle(device, updated);
+    const [identity] = await Promise.all([withHandle(device, updated), cache.put(device, updated)]);
+    return identity;
   }
 
   async function read(device: Device, moduleId: string): Promise<Told<HubModule>> {

@@ -48,8 +48,8 @@ export interface Provisioner {
   report(): Omit<ProvisioningReport, 'clockAheadSeconds'>;
   /** Another certificate of the same device, which somebody stored meanwhile, is used from now on. */
   adoptCredential(device: Device): void;
-  /** The device, at once or after a wait; throws `device identity not found`, or the signal's reason. */
-  deviceFor(use: DeviceUse, signal: AbortSignal): Promise<Device>;
+  /** The device, at once or after a wait; throws `device identity not found`, or the reason of the caller's signal. */
+  deviceFor(use: DeviceUse, caller: { readonly signal: AbortSignal }): Promise<Device>;
   /** E9: joins or starts an attempt; throws what it failed with. */
   reprovision(): Promise<void>;
   /** After a change of the settings. */
@@ -259,6 +259,31 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
     return running?.reason === 'Api' ? running : queue.find(({ reason }) => reason === 'Api');
   }
 
+  function waitForDevice(use: DeviceUse, signal: AbortSignal): Promise<Device> {
+    return new Promise((resolve, reject) => {
+      const finish = () => {
+        listeners.delete(look);
+        signal.removeEventListener('abort', hangUp);
+      };
+      const hangUp = () => {
+        finish();
+        reject(signal.reason);
+      };
+      const look = () => {
+        const access = accessIn(state, use);
+        const device = deviceOf(state);
+        if (access === 'hold') return;
+        finish();
+        if (access === 'answer' && device) resolve(device);
+        else reject(deviceNotFound());
+      };
+      if (signal.aborted) return hangUp();
+      signal.addEventListener('abort', hangUp, { once: true });
+      listeners.add(look);
+      look();
+    });
+  }
+
   return {
     start() {
       enqueue('Startup');
@@ -278,29 +303,12 @@ export function createProvisioner(tools: ProvisioningTools): Provisioner {
       renewAt = tools.nextRenewal(device, tools.settings());
       poke.abort();
     },
-    deviceFor: (use, signal) =>
-      new Promise((resolve, reject) => {
-        const finish = () => {
-          listeners.delete(look);
-          signal.removeEventListener('abort', hangUp);
-        };
-        const hangUp = () => {
-          finish();
-          reject(signal.reason);
-        };
-        const look = () => {
-          const access = accessIn(state, use);
-          const device = deviceOf(state);
-          if (access === 'hold') return;
-          finish();
-          if (access === 'answer' && device) resolve(device);
-          else reject(deviceNotFound());
-        };
-        if (signal.aborted) return hangUp();
-        signal.addEventListener('abort', hangUp, { once: true });
-        listeners.add(look);
-        look();
-      }),
+    // Most callers never wait, and a signal is made only when it is asked for.
+    deviceFor(use, caller) {
+      const device = deviceOf(state);
+      if (device && accessIn(state, use) === 'answer') return Promise.resolve(device);
+      return waitForDevice(use, caller.signal);
+    },
     reprovision: () => (shareable() ?? enqueue('Api')).done.promise,
     reconcileSoon() {
       enqueue('ConfigurationFileUpdate');

@@ -89,7 +89,7 @@ export function createApi(tools: ApiTools): ServiceApi {
   async function getOwn(call: Call<undefined>): Promise<Reply> {
     authorise(call, { type: 'own-identity' });
     const own = ownIdentity(identifyCaller(call.uid, settings().principals));
-    const device = await provisioner.deviceFor('modules', call.signal);
+    const device = await provisioner.deviceFor('modules', call);
     if (own.kind === 'device') return ok(deviceIdentity(device, await deviceAuth.now(device)));
     return told(await modules.get(device, checkModuleId(own.moduleId), preference()));
   }
@@ -97,8 +97,8 @@ export function createApi(tools: ApiTools): ServiceApi {
   async function getDevice(call: Call<unknown>): Promise<Reply> {
     authorise(call, { type: 'device-identity' });
     for (;;) {
-      const device = await provisioner.deviceFor('device', call.signal);
-      const auth = await deviceAuth.patiently(device, call.signal);
+      const device = await provisioner.deviceFor('device', call);
+      const auth = await deviceAuth.patiently(device, call);
       if (auth) return ok(deviceIdentity(device, auth));
     }
   }
@@ -122,7 +122,7 @@ export function createApi(tools: ApiTools): ServiceApi {
   async function list(call: Call<undefined>): Promise<Reply> {
     authorise(call, { type: 'manage' });
     needAziot(queryType(call));
-    const device = await provisioner.deviceFor('modules', call.signal);
+    const device = await provisioner.deviceFor('modules', call);
     return told(await modules.list(device, preference()), (identities) => ({ identities }));
   }
 
@@ -145,7 +145,7 @@ export function createApi(tools: ApiTools): ServiceApi {
       return localIdentity(moduleId, localIdOpts?.attributes ?? 'client');
     }
     needAziot(type);
-    const device = await provisioner.deviceFor('modules', call.signal);
+    const device = await provisioner.deviceFor('modules', call);
     return ok(await modules.create(device, checkModuleId(moduleId)));
   }
 
@@ -159,21 +159,21 @@ export function createApi(tools: ApiTools): ServiceApi {
       return localIdentity(moduleId, principal.localPurpose ?? 'client');
     }
     needAziot(type);
-    const device = await provisioner.deviceFor('modules', call.signal);
+    const device = await provisioner.deviceFor('modules', call);
     return told(await modules.get(device, checkModuleId(moduleId), preference()));
   }
 
   async function updateModule(call: Call<undefined>): Promise<Reply> {
     authorise(call, { type: 'manage' });
     needAziot(queryType(call));
-    const device = await provisioner.deviceFor('modules', call.signal);
+    const device = await provisioner.deviceFor('modules', call);
     return ok(await modules.update(device, checkModuleId(moduleParam(call))));
   }
 
   async function deleteModule(call: Call<undefined>): Promise<Reply> {
     authorise(call, { type: 'manage' });
     needAziot(queryType(call));
-    const device = await provisioner.deviceFor('modules', call.signal);
+    const device = await provisioner.deviceFor('modules', call);
     await modules.remove(device, checkModuleId(moduleParam(call)));
     return { status: 204 };
   }

@@ -32,11 +32,20 @@ export function createFakeKeyd(initial: Readonly<Record<string, Buffer>>): FakeK
   };
   const pairOf = (handle: string): KeyObject => find(pairs, handle.split('|')[1] ?? '');
 
+  let outage: ClientError | undefined;
+  const listeners: (() => void)[] = [];
   const fake: FakeKeyd = {
     keys,
     pairs,
     calls,
-    outage: undefined,
+    get outage() {
+      return outage;
+    },
+    set outage(error) {
+      outage = error;
+      for (const tell of listeners) tell();
+    },
+    onDisconnect: (listener) => void listeners.push(listener),
     async createKeyIfNotExists(id, usage) {
       call(`createKey ${id} ${usage.join(',')}`);
       if (!keys.has(id)) keys.set(id, Buffer.alloc(32, 1));
