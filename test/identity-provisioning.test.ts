@@ -143,6 +143,23 @@ describe('an X.509 device whose key stays in keyd', () => {
     expect(new X509Certificate(pem).subject).toBe('CN=Dev-X');
   });
 
+  it('IS-059, IS-061: a device that changes from a symmetric key to a certificate becomes another one', async () => {
+    const world = await provisioned();
+    const info = { source: 'dps', auth: 'symmetric_key', endpoint: world.dps.url, scope_id: world.dps.scopeId };
+    const told = (await world.call('identityd', 'GET', '/identities/provisioning')).body;
+    expect(told).toEqual({ ...info, registration_id: 'Reg-01', payload: null });
+    expect((await world.call(...DEVICE)).body.spec).toMatchObject({ deviceId: 'Dev-A', auth: { type: 'sas' } });
+    await world.stop('identityd');
+    await world.stop('keyd');
+    await configureIssuedDevice(world, 'Dev-X');
+    await world.start('keyd');
+    await world.start('certd');
+    await world.start('identityd');
+    expect((await world.call(...DEVICE)).body.spec).toMatchObject({ deviceId: 'Dev-X', auth: { type: 'x509' } });
+    expect((await world.call('identityd', 'GET', '/identities/provisioning')).body.auth).toBe('x509');
+    expect((await world.call('identityd', 'POST', '/identities/device/reprovision')).status).toBe(204);
+  });
+
   it('IS-082: certd away at the next start costs no key, and the device comes back with it', async () => {
     const world = await issued();
     const before = await world.call('keyd', 'GET', '/keypair/idkey');
