@@ -11,6 +11,10 @@ const SOFTHSM_MODULES = ['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib/x86_64-lin
 export interface KeydWorld {
   readonly socketPath: string;
   readonly pid: number;
+  /** Folder of everything of this world. */
+  readonly root: string;
+  /** Milliseconds from the start of the process to its first answer. */
+  readonly firstAnswerMs: number;
   call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Record<string, string>>;
   close(): Promise<void>;
 }
@@ -34,15 +38,19 @@ async function until(check: () => Promise<boolean>, limitMs: number): Promise<vo
   const end = performance.now() + limitMs;
   while (!(await check())) {
     if (performance.now() > end) throw new Error('keyd did not serve in time');
-    await new Promise((done) => setTimeout(done, 20));
+    await new Promise((done) => setTimeout(done, 5));
   }
 }
 
-/** Starts keyd with the file store, or with a fresh SoftHSM token too. */
-export async function startKeyd(store: 'file' | 'softhsm'): Promise<KeydWorld> {
+/** Starts keyd with the file store, or with a fresh SoftHSM token too. `prepare` may fill the home folder, `env` is added. */
+export async function startKeyd(
+  store: 'file' | 'softhsm',
+  options: { readonly prepare?: (home: string) => void; readonly env?: (root: string) => Record<string, string> } = {},
+): Promise<KeydWorld> {
   const root = mkdtempSync(join(tmpdir(), 'bench-'));
   const socketPath = join(root, 'keyd.sock');
-  mkdirSync(join(root, 'home'));
+  mkdirSync(join(root, 'home'), { mode: 0o700 });
+  options.prepare?.(join(root, 'home'));
   const module = softHsmModule();
   const token = store === 'softhsm' && module ? makeToken(root, module) : { env: {}, config: '' };
   const config = join(root, 'config.toml');
@@ -50,7 +58,14 @@ export async function startKeyd(store: 'file' | 'softhsm'): Promise<KeydWorld> {
     config,
     `max_requests = 64\n[endpoints]\naziot_keyd = "unix://${socketPath}"\n[aziot_keys]\nhomedir_path = "${root}/home"\n${token.config}`,
   );
-  const env = { ...process.env, ...token.env, AZIOT_KEYD_CONFIG: config, AZIOT_KEYD_CONFIG_DIR: join(root, 'none') };
+  const env = {
+    ...process.env,
+    ...token.env,
+    ...options.env?.(root),
+    AZIOT_KEYD_CONFIG: config,
+    AZIOT_KEYD_CONFIG_DIR: join(root, 'none'),
+  };
+  const started = performance.now();
   const child: ChildProcess = spawn(LAUNCHER, ['keyd'], { env, stdio: ['ignore', 'ignore', 'ignore'] });
   const call: KeydWorld['call'] = (method, path, body) =>
     new Promise((done, fail) => {
@@ -69,10 +84,18 @@ export async function startKeyd(store: 'file' | 'softhsm'): Promise<KeydWorld> {
       sent.on('error', fail);
       sent.end(text);
     });
-  await until(async () => existsSync(socketPath), 10_000);
+  const answers = () =>
+    call('GET', '/nosuch').then(
+      () => true,
+      () => false,
+    );
+  await until(async () => existsSync(socketPath) && (await answers()), 10_000);
+  const firstAnswerMs = performance.now() - started;
   return {
     socketPath,
     pid: child.pid ?? 0,
+    root,
+    firstAnswerMs,
     call,
     async close() {
       const gone = new Promise((done) => child.once('exit', done));
@@ -81,4 +104,21 @@ export async function startKeyd(store: 'file' | 'softhsm'): Promise<KeydWorld> {
       rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** A signing request with a symmetric key of this keyd. */
+export async function hmacBody(world: KeydWorld): Promise<string> {
+  const { keyHandle } = await world.call('POST', '/key', { keyId: 'bench-hmac', usage: 'sign' });
+  const parameters = { message: Buffer.from('hello').toString('base64') };
+  return JSON.stringify({ keyHandle, algorithm: 'HMAC-SHA256', parameters });
+}
+
+/** The same with a key pair. */
+export async function ecdsaBody(world: KeydWorld): Promise<string> {
+  const { keyHandle } = await world.call('POST', '/keypair', { keyId: 'bench-ec', preferredAlgorithms: 'ec-p256' });
+  return JSON.stringify({
+    keyHandle,
+    algorithm: 'ECDSA',
+    parameters: { digest: Buffer.alloc(32, 7).toString('base64') },
+  });
 }

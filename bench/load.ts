@@ -6,6 +6,8 @@ export interface Load {
   /** Request line and headers without content-length, then the body. */
   readonly method: 'GET' | 'POST';
   readonly target: string;
+  /** In place of `target`, one after the other and again from the first. */
+  readonly targets?: readonly string[];
   /** `@CALLER@` in it becomes the number of the connection. */
   readonly body: string;
   readonly connections: number;
@@ -21,11 +23,11 @@ export interface Rate {
   readonly failures: number;
 }
 
-function requestText(load: Load): string {
+function requestText(load: Load, target: string): string {
   const connection = load.keepAlive ? '' : 'connection: close\r\n';
   const body =
     load.body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(load.body)}\r\n`;
-  return `${load.method} ${load.target} HTTP/1.1\r\nhost: bench\r\n${connection}${body}\r\n${load.body}`;
+  return `${load.method} ${target} HTTP/1.1\r\nhost: bench\r\n${connection}${body}\r\n${load.body}`;
 }
 
 /** True once the text holds a whole answer (all answers here carry content-length). */
@@ -54,13 +56,15 @@ function exchange(socket: Socket, text: string): Promise<boolean> {
 }
 
 async function caller(load: Load, until: number, latencies: number[], number: number): Promise<number> {
-  const text = requestText({ ...load, body: load.body.replaceAll('@CALLER@', String(number)) });
+  const own = { ...load, body: load.body.replaceAll('@CALLER@', String(number)) };
+  const texts = (load.targets ?? [load.target]).map((target) => requestText(own, target));
+  let sent = 0;
   let failures = 0;
   let socket: Socket | undefined;
   while (performance.now() < until) {
     const begin = performance.now();
     socket ??= connect(load.socketPath).on('error', () => undefined);
-    const ok = await exchange(socket, text);
+    const ok = await exchange(socket, texts[sent++ % texts.length] ?? '');
     if (ok) latencies.push(performance.now() - begin);
     else failures++;
     if (!load.keepAlive || !ok) {

@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { benchCertificates } from './certificates.ts';
 import { benchIdentity } from './identity.ts';
+import { benchKeys } from './keys.ts';
 import { benchRates } from './rates.ts';
 import { benchMemory, benchStart } from './sandbox-run.ts';
 
@@ -10,15 +11,17 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   rates: benchRates,
   certificates: benchCertificates,
   identity: benchIdentity,
+  keys: benchKeys,
 };
 
-const HELP = `npm run bench [-- start | memory | rates | certificates | identity …]
+const HELP = `npm run bench [-- start | memory | rates | certificates | identity | keys …]
 
   start   ten runs of the main job: time of each step
   memory  memory of each daemon once provisioned
   certificates  certd: issuance with file keys, reading beside bare node:http, 1,000 managed identities
   identity  identityd: own identity beside bare node:http, 50 creations at once beside the hub alone, memory over 10,000 modules
   rates   requests per second of keyd beside bare node:http, in the same run
+  keys    what keyd must reach: signing beside the bare work, a token that is busy, 100,000 keys, memory, start
 
 Without a name all of them run, some minutes in all. Tables go to standard output as Markdown.
 `;

@@ -1,24 +1,9 @@
-import { type KeydWorld, softHsmModule, startKeyd } from './keyd-world.ts';
+import { ecdsaBody, hmacBody, type KeydWorld, softHsmModule, startKeyd } from './keyd-world.ts';
 import { ceiling, inProcess } from './processes.ts';
 import { markdownTable, rateText } from './report.ts';
 
 const SECONDS = 4;
 const SIGN = '/sign?api-version=2021-05-01';
-
-async function hmacBody(world: KeydWorld): Promise<string> {
-  const { keyHandle } = await world.call('POST', '/key', { keyId: 'bench-hmac', usage: 'sign' });
-  const parameters = { message: Buffer.from('hello').toString('base64') };
-  return JSON.stringify({ keyHandle, algorithm: 'HMAC-SHA256', parameters });
-}
-
-async function ecdsaBody(world: KeydWorld): Promise<string> {
-  const { keyHandle } = await world.call('POST', '/keypair', { keyId: 'bench-ec', preferredAlgorithms: 'ec-p256' });
-  return JSON.stringify({
-    keyHandle,
-    algorithm: 'ECDSA',
-    parameters: { digest: Buffer.alloc(32, 7).toString('base64') },
-  });
-}
 
 async function rsaBody(world: KeydWorld): Promise<string> {
   const { keyHandle } = await world.call('POST', '/keypair', { keyId: 'bench-rsa', preferredAlgorithms: 'rsa-2048' });
