@@ -1,4 +1,6 @@
+import { Socket } from 'node:net';
 import { causeChain } from '../../process/index.ts';
+import { CHANNEL_FD, Channel } from './channel.ts';
 import { type Cryptoki, isNotInitialized } from './cryptoki.ts';
 import { listObjects } from './listing.ts';
 import type {
@@ -16,7 +18,7 @@ import { deleteSecret, hasSecret, hmac, makeSecret, openSealed, seal } from './s
 import { PinRefused, type TokenSession, TokenSlot } from './token-slot.ts';
 
 /**
- * The token host: the process that alone loads the PKCS#11 module of a vendor. It serves keyd over the IPC channel and ends with it.
+ * The token host: the process that alone loads the PKCS#11 module of a vendor. It serves keyd over a channel and ends with it.
  * It may hang or crash at any time; keyd then starts another.
  */
 let modulePath: string | undefined;
@@ -144,21 +146,14 @@ async function run(request: HostRequest): Promise<TokenOutcome> {
   }
 }
 
-process.on('message', (message: HostSetup | HostRequest | ForgetPins) => {
-  if ('modulePath' in message) {
-    modulePath = message.modulePath;
-    return;
-  }
-  if ('forgetPins' in message) {
-    for (const slot of slots.values()) slot.forgetRefusedPin();
-    return;
-  }
-  void run(message).then((result) => {
-    const answer: HostAnswer = { id: message.id, result };
-    process.send?.(answer);
-  });
+const stream = new Socket({ fd: CHANNEL_FD });
+const channel = new Channel<HostAnswer, HostSetup | HostRequest | ForgetPins>(stream, (message) => {
+  if ('modulePath' in message) modulePath = message.modulePath;
+  else if ('forgetPins' in message) for (const slot of slots.values()) slot.forgetRefusedPin();
+  else setImmediate(() => void run(message).then((result) => channel.send({ id: message.id, result })));
 });
-process.on('disconnect', () => process.exit(0));
+// keyd has ended, or wants this process to
+stream.on('close', () => process.exit(0));
 // a terminal's Ctrl-C and a unit's stop are for keyd; it ends this process when its requests are done
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);

@@ -1,7 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../../process/index.ts';
 import type { Counters } from '../counters.ts';
+import { CHANNEL_FD, Channel } from './channel.ts';
 import {
   type ForgetPins,
   type HostAnswer,
@@ -24,11 +26,20 @@ const STOP_MS = 2000;
 
 const HOST_SCRIPT = fileURLToPath(new URL('./host-main.ts', import.meta.url));
 
+/** A token host that runs. */
+interface Host {
+  readonly child: ChildProcess;
+  readonly channel: Channel<HostSetup | HostRequest | ForgetPins, HostAnswer>;
+}
+
 interface Waiting {
   readonly resolve: (result: TokenOutcome) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
 }
+
+/** keyd's end of the channel. */
+const channelOf = (child: ChildProcess): Duplex => child.stdio[CHANNEL_FD] as Duplex;
 
 const withoutActivation = (env: Readonly<Record<string, string | undefined>>): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('LISTEN_')));
@@ -47,7 +58,7 @@ export class TokenHost {
   readonly #counters: Counters;
   /** Tokens that refused their PIN. */
   readonly #refusedPins = new Set<string>();
-  #child: ChildProcess | undefined;
+  #running: Host | undefined;
   #next = 0;
   #startedAt = 0;
   #notBefore = 0;
@@ -90,8 +101,7 @@ export class TokenHost {
   /** After a change of the configuration of tokens: a login is tried again where a PIN was refused. */
   forgetRefusedPins(): void {
     this.#refusedPins.clear();
-    const message: ForgetPins = { forgetPins: true };
-    if (this.#child?.connected) this.#child.send(message, () => undefined);
+    this.#running?.channel.send({ forgetPins: true });
   }
 
   #latch(token: string): void {
@@ -104,17 +114,17 @@ export class TokenHost {
   /** Ends the child. */
   async close(): Promise<void> {
     this.#stopping = true;
-    const child = this.#child;
-    if (!child) return;
+    if (!this.#running) return;
+    const { child } = this.#running;
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-    if (child.connected) child.disconnect();
+    channelOf(child).end();
     await ended;
     clearTimeout(timer);
   }
 
   #ask(address: TokenAddress, task: TokenTask): Promise<TokenOutcome> {
-    const child = this.#running();
+    const { child, channel } = this.#started();
     const id = this.#next++;
     const making = task.task === 'make-pair' || task.task === 'make-secret';
     const limit = making ? Math.max(this.#deadlineMs, MAKING_DEADLINE_MS) : this.#deadlineMs;
@@ -123,33 +133,29 @@ export class TokenHost {
         this.#end(child, `the PKCS#11 module did not answer ${task.task} within ${limit} ms and was stopped`);
       }, limit);
       this.#waiting.set(id, { resolve, reject, timer });
-      const request: HostRequest = { id, address, task };
-      child.send(request, (error) => {
-        if (error) this.#end(child, `the token host could not be reached: ${error.message}`);
-      });
+      channel.send({ id, address: { slot: address.slot, pin: address.pin }, task });
     });
   }
 
-  #running(): ChildProcess {
-    if (this.#child) return this.#child;
+  #started(): Host {
+    if (this.#running) return this.#running;
     if (this.#stopping) throw new Error('keyd is stopping');
     if (performance.now() < this.#notBefore) {
       throw new Error('the token host has just ended; it is started again in a second');
     }
-    const child = fork(this.#script, [], {
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', this.#script], {
       env: this.#env,
-      execArgv: ['--disable-warning=ExperimentalWarning'],
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
     });
-    this.#child = child;
+    const channel = new Channel<HostSetup | HostRequest | ForgetPins, HostAnswer>(channelOf(child), (answer) =>
+      this.#settle(answer),
+    );
+    this.#running = { child, channel };
     this.#startedAt = performance.now();
-    child.on('message', (answer: HostAnswer) => this.#settle(answer));
     child.on('error', (error) => this.#end(child, `the token host failed: ${error.message}`));
     child.on('exit', (code, signal) => this.#end(child, `the token host ended (${signal ?? `exit code ${code}`})`));
-    const setup: HostSetup = { modulePath: this.#modulePath };
-    child.send(setup, () => undefined);
-    return child;
+    channel.send({ modulePath: this.#modulePath });
+    return this.#running;
   }
 
   #settle({ id, result }: HostAnswer): void {
@@ -161,8 +167,8 @@ export class TokenHost {
   }
 
   #end(child: ChildProcess, reason: string): void {
-    if (this.#child !== child) return;
-    this.#child = undefined;
+    if (this.#running?.child !== child) return;
+    this.#running = undefined;
     const now = performance.now();
     if (now - this.#startedAt < RESTART_PAUSE_MS) this.#notBefore = now + RESTART_PAUSE_MS;
     child.kill('SIGKILL');

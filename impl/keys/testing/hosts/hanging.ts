@@ -1,5 +1,11 @@
+import { Socket } from 'node:net';
+import { CHANNEL_FD, Channel } from '../../token/channel.ts';
+import type { HostAnswer, HostRequest, HostSetup } from '../../token/messages.ts';
+
 // a token host whose module hangs in every task but `open`
-process.on('message', (message: { id?: number; task?: { task: string } }) => {
-  if (message.task?.task === 'open') process.send?.({ id: message.id, result: { outcome: 'done' } });
+const stream = new Socket({ fd: CHANNEL_FD });
+const channel = new Channel<HostAnswer, HostSetup | HostRequest>(stream, (message) => {
+  if (!('task' in message)) return;
+  if (message.task.task === 'open') channel.send({ id: message.id, result: { outcome: 'done' } });
 });
-process.on('disconnect', () => process.exit(0));
+stream.on('close', () => process.exit(0));
