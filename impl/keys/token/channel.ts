@@ -19,11 +19,16 @@ function encode(value: unknown): unknown {
   return encoded;
 }
 
+/** Bytes with an address even where there are none: modules refuse a null pointer. */
+function bytesOf(text: string): Buffer {
+  return text === '' ? Buffer.alloc(1).subarray(0, 0) : Buffer.from(text, 'base64');
+}
+
 function decode(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(decode);
   const members = value as Record<string, unknown>;
-  if (typeof members['$bytes'] === 'string') return Buffer.from(members['$bytes'], 'base64');
+  if (typeof members['$bytes'] === 'string') return bytesOf(members['$bytes']);
   if (typeof members['$bigint'] === 'string') return BigInt(members['$bigint']);
   for (const name in members) members[name] = decode(members[name]);
   return members;
