@@ -1,5 +1,6 @@
-import type { Stats } from 'node:fs';
-import { lstat, readFile, stat } from 'node:fs/promises';
+import { close, constants, fstat, open, read, type Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { type FolderMark, FolderWatches } from './folder-watches.ts';
 
 const MOST_FILES = 512;
@@ -7,6 +8,11 @@ const MOST_FILES = 512;
 const LOOK_AGAIN_MS = 1000;
 /** A file changed this shortly before it was read may change again without a new time stamp, so it is read again. */
 const RACY_MS = 50;
+
+// each step of the callback API is one trip to a thread; file handles of fs/promises cost several times as much
+const fstatOf = promisify<number, Stats>(fstat);
+const readFrom = promisify(read);
+const openAt = promisify<string, number, number>(open);
 
 interface Entry<T> {
   readonly content: T;
@@ -23,6 +29,17 @@ async function unlessAbsent<T>(result: Promise<T>): Promise<T | undefined> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
+  }
+}
+
+/** Opens a file, and tells whether its name is a symlink; never waits for the other end of a pipe. */
+async function openPlain(path: string): Promise<{ readonly fd: number; readonly link: boolean }> {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  try {
+    return { fd: await openAt(path, flags | constants.O_NOFOLLOW), link: false };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw error;
+    return { fd: await openAt(path, flags), link: true };
   }
 }
 
@@ -73,32 +90,44 @@ export class CachedFiles<T> {
   }
 
   async #look(path: string): Promise<T> {
-    const { what, largestBytes, absent } = this.#kind;
     const lookedAt = performance.now();
     const mark = this.#watches.markOf(path);
-    const stats = await unlessAbsent(stat(path));
-    if (!stats) {
-      this.#entries.delete(path);
-      return absent;
-    }
-    const fingerprint = fingerprintOf(stats);
     const known = this.#entries.get(path);
-    if (known && known.fingerprint === fingerprint && known.mark === mark) {
-      known.lookedAt = lookedAt;
-      return known.content;
-    }
-    if (!stats.isFile()) throw new Error(`${what} ${path} is not a plain file`);
-    if (stats.size > largestBytes) {
-      throw new Error(`${what} ${path} is larger than ${largestBytes} bytes`);
+    if (known) {
+      const stats = await unlessAbsent(stat(path));
+      if (stats && known.fingerprint === fingerprintOf(stats) && known.mark === mark) {
+        known.lookedAt = lookedAt;
+        return known.content;
+      }
+      this.#entries.delete(path);
+      if (!stats) return this.#kind.absent;
     }
     const started = this.#kind.now();
-    const link = (await unlessAbsent(lstat(path)))?.isSymbolicLink() ?? true;
-    const bytes = await unlessAbsent(readFile(path));
-    if (!bytes) return absent;
-    const content = this.#kind.parse(bytes);
-    const entry = { content, mark: link ? undefined : mark, fingerprint, lookedAt };
-    this.#keep(path, entry, entry.mark !== undefined || stats.ctimeMs < started - RACY_MS);
-    return content;
+    const file = await unlessAbsent(openPlain(path));
+    if (!file) return this.#kind.absent;
+    try {
+      const stats = await fstatOf(file.fd);
+      const content = this.#kind.parse(await this.#bytesOf(path, file.fd, stats));
+      const entry = { content, mark: file.link ? undefined : mark, fingerprint: fingerprintOf(stats), lookedAt };
+      this.#keep(path, entry, entry.mark !== undefined || stats.ctimeMs < started - RACY_MS);
+      return content;
+    } finally {
+      close(file.fd, () => undefined);
+    }
+  }
+
+  async #bytesOf(path: string, fd: number, stats: Stats): Promise<Buffer> {
+    const { what, largestBytes } = this.#kind;
+    if (!stats.isFile()) throw new Error(`${what} ${path} is not a plain file`);
+    if (stats.size > largestBytes) throw new Error(`${what} ${path} is larger than ${largestBytes} bytes`);
+    // one byte more than there should be: what grew meanwhile is noticed, and read again next time
+    const room = Buffer.alloc(stats.size + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await readFrom(fd, room, length, room.length - length, length);
+      length += bytesRead;
+      if (bytesRead === 0 || length >= stats.size) return room.subarray(0, length);
+    }
   }
 
   /** What was read while its folder changed is not kept. */
