@@ -31,6 +31,8 @@ async function rates(): Promise<string> {
         seconds: SECONDS,
       });
     const of = caller === 'module' ? 'module' : 'device';
+    // both are compiled by the time that counts
+    await Promise.all([load(bare.socketPath), load(world.socketPath)]);
     const best = await load(bare.socketPath);
     const ours = await load(world.socketPath);
     for (const [name, rate] of [

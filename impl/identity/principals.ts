@@ -13,6 +13,24 @@ export type Caller =
  * the daemon; further ones are nobody.
  */
 export function identifyCaller(uid: Uid, principals: readonly Principal[]): Caller {
+  let known = callers.get(principals);
+  if (!known) {
+    known = new Map();
+    callers.set(principals, known);
+  }
+  let caller = known.get(uid);
+  if (!caller) {
+    caller = lookUp(uid, principals);
+    if (known.size < MOST_CALLERS) known.set(uid, caller);
+  }
+  return caller;
+}
+
+/** Who was identified before, for each configuration that is in use. */
+const callers = new WeakMap<readonly Principal[], Map<Uid, Caller>>();
+const MOST_CALLERS = 1000;
+
+function lookUp(uid: Uid, principals: readonly Principal[]): Caller {
   const daemon = principals.find(({ idTypes }) => idTypes === undefined);
   const known = principals.filter((entry) => entry === daemon || entry.idTypes !== undefined);
   const principal = known.findLast((entry) => entry.uid === uid);

@@ -38,6 +38,7 @@ export interface ApiTools {
 
 const VERSIONS = ['2020-09-01', '2021-12-01', '2022-08-01'];
 
+const OWN_IDENTITY: Right = { type: 'own-identity' };
 const DEVICE_REQUEST = Type.Object({ type: Type.String() });
 const LOCAL_OPTIONS = Type.Object({
   type: Type.Literal('x509'),
@@ -87,7 +88,7 @@ export function createApi(tools: ApiTools): ServiceApi {
   const moduleParam = (call: Call<unknown>) => call.params[0] ?? '';
 
   async function getOwn(call: Call<undefined>): Promise<Reply> {
-    authorise(call, { type: 'own-identity' });
+    authorise(call, OWN_IDENTITY);
     const own = ownIdentity(identifyCaller(call.uid, settings().principals));
     const device = await provisioner.deviceFor('modules', call);
     if (own.kind === 'device') return ok(deviceIdentity(device, await deviceAuth.now(device)));
