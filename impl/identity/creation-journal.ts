@@ -12,8 +12,10 @@ import { causeChain, type Logger } from '../process/index.ts';
 export interface CreationJournal {
   /** Resolves when the beginning is on the disk. A failure to write is a warning. */
   begin(name: string): Promise<void>;
-  /** The creation came to an end, good or bad; the disk follows. */
+  /** The creation came to an end, good or bad; the disk follows, at the latest when no creation is under way. */
   end(name: string): void;
+  /** The creation is given up for now, and may have left a half-made module. */
+  leave(name: string): void;
   has(name: string): boolean;
   /** Writes what is not written yet. */
   close(): Promise<void>;
@@ -39,10 +41,14 @@ async function readNames(path: string, log: Logger): Promise<string[]> {
 export async function openCreationJournal(homedir: string, log: Logger): Promise<CreationJournal> {
   const path = join(homedir, 'module_creations');
   const names = new Set(await readNames(path, log));
+  /** Those under way, with the write that holds them. */
+  const active = new Map<string, Promise<void>>();
+  let stale = false;
   let writing: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
   async function write(): Promise<void> {
+    stale = false;
     try {
       if (names.size === 0) await removeFileDurable(path);
       else await writeFileDurable(path, `${JSON.stringify([...names])}\n`, { mode: MODE });
@@ -63,17 +69,27 @@ export async function openCreationJournal(homedir: string, log: Logger): Promise
     return next;
   }
 
+  function leave(name: string): void {
+    active.delete(name);
+    // under load the beginnings of others write out what has ended
+    if (stale && active.size === 0) void flush();
+  }
+
   return {
     begin(name) {
-      if (names.has(name)) return next ?? writing ?? Promise.resolve();
+      const begun = active.get(name) ?? (names.has(name) ? Promise.resolve() : flush());
       names.add(name);
-      return flush();
+      active.set(name, begun);
+      return begun;
     },
     end(name) {
-      if (names.delete(name)) void flush();
+      if (names.delete(name)) stale = true;
+      leave(name);
     },
+    leave,
     has: (name) => names.has(name),
     async close() {
+      if (stale) await flush();
       await (next ?? writing);
     },
   };

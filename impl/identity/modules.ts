@@ -146,11 +146,16 @@ export function createModules({ hubFor, refreshed, creations, cache, keyring, lo
   }
 
   async function create(device: Device, hub: HubClient, moduleId: string): Promise<AziotIdentity> {
-    const module = await beginCreation(device, hub, moduleId);
-    await creations.begin(nameOf(device, moduleId));
-    const identity = await assertKeys(device, hub, module);
-    creations.end(nameOf(device, moduleId));
-    return identity;
+    const name = nameOf(device, moduleId);
+    try {
+      const module = await beginCreation(device, hub, moduleId);
+      await creations.begin(name);
+      const identity = await assertKeys(device, hub, module);
+      creations.end(name);
+      return identity;
+    } finally {
+      creations.leave(name);
+    }
   }
 
   return {
