@@ -130,6 +130,21 @@ describe('start of a DPS device', () => {
     await daemon.logs('Identity reconciliation complete.');
   });
 
+  it('IS-093: a TPM device says only that, and stays known while its TPM is away', async () => {
+    if (DPS.source !== 'dps') throw new Error('fixture');
+    const world = await makeWorld({
+      provisioning: { ...DPS, attestation: { method: 'tpm', registrationId: 'Reg-01' } },
+    });
+    await world.write(
+      'device_info',
+      'hub_name = "hub1.iot.test"\nlocal_gateway_hostname = "hub1.iot.test"\ndevice_id = "Dev-01"\n',
+    );
+    const daemon = await world.start();
+    expect((await daemon.call(0, ...DEVICE)).body.spec.auth).toEqual({ type: 'tpm' });
+    await daemon.logs('could not sign with the device key: tpmd is away');
+    expect((await daemon.call(0, ...DEVICE)).status).toBe(200);
+  });
+
   it('IS-060: a payload file that is missing is tried again, and named by E3', async () => {
     if (DPS.source !== 'dps') throw new Error('fixture');
     const world = await makeWorld();
