@@ -62,9 +62,9 @@ describe('a step that fails', () => {
   });
 
   it('a wrong command line: exit code 2 and the reason', async () => {
-    const { code, stderr } = await once('--provisioning', 'dps-tpm');
+    const { code, stderr } = await once('--provisioning', 'dps-magic');
     expect(code).toBe(2);
-    expect(stderr).toMatch(/no way of provisioning is called "dps-tpm"/);
+    expect(stderr).toMatch(/no way of provisioning is called "dps-magic"/);
   });
 });
 

@@ -338,6 +338,7 @@ test('a renewal that hangs holds up nobody who can use what is there', async () 
   const stuck = { ...context.est, enrol: () => new Promise<never>(() => hanging++) };
   context = { ...context, est: stuck, clock: { ...context.clock, sleep: async () => undefined } };
   expect((await obtain()).certificateChainPem).toBe(pem);
+  await expect.poll(() => hanging).toBe(1);
   expect((await obtain()).certificateChainPem).toBe(pem);
   expect(hanging).toBe(1);
 });
