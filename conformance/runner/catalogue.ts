@@ -14,6 +14,8 @@ export interface CatalogueEntry {
   readonly needs: readonly Need[];
   /** What the reference does instead, where the level is `quirk`. */
   readonly quirk?: string;
+  /** Where it is judged while no case of this suite does. */
+  readonly elsewhere?: string;
 }
 
 /** A data file of requirements: one checklist. */
@@ -39,7 +41,7 @@ async function loadCatalogue(folder: URL = FOLDER): Promise<CatalogueFile[]> {
 }
 
 /** @throws Error naming the file and requirement of what is wrong */
-function readCatalogue(name: string, value: unknown): CatalogueFile {
+export function readCatalogue(name: string, value: unknown): CatalogueFile {
   const file = value as CatalogueFile;
   const seen = new Set<string>();
   for (const entry of file.requirements) {
@@ -80,6 +82,21 @@ export class Catalogue {
     const exact = this.#exact.get(caseId) ?? this.#exact.get(caseId.split('/')[0] ?? '');
     return exact ?? this.#families.find(({ id }) => caseId.startsWith(id.slice(0, -1)));
   }
+}
+
+/** Cases that belong to no requirement, and requirements that nothing judges. */
+export function catalogueDefects(
+  catalogue: Catalogue,
+  caseIds: readonly string[],
+  accounted: ReadonlySet<string>,
+): string[] {
+  const judged = new Set(caseIds.map((id) => catalogue.of(id)?.id));
+  return [
+    ...caseIds.filter((id) => !catalogue.of(id)).map((id) => `case ${id} belongs to no requirement`),
+    ...catalogue.entries
+      .filter(({ id, elsewhere }) => !judged.has(id) && !accounted.has(id) && !elsewhere)
+      .map(({ id }) => `requirement ${id} has no case`),
+  ];
 }
 
 export async function openCatalogue(): Promise<Catalogue> {
