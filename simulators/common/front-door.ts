@@ -101,12 +101,16 @@ function readBody(request: IncomingMessage, largestBytes: number): Promise<Buffe
     const chunks: Buffer[] = [];
     let size = 0;
     const timer = setTimeout(() => reject(new Error('the body did not arrive in time')), BODY_DEADLINE_MS);
+    const done = (body: Buffer | undefined) => {
+      clearTimeout(timer);
+      resolve(body);
+    };
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > largestBytes) resolve(undefined);
+      if (size > largestBytes) done(undefined);
       else chunks.push(chunk);
     });
-    request.on('end', () => resolve(Buffer.concat(chunks)));
+    request.on('end', () => done(Buffer.concat(chunks)));
     request.on('close', () => clearTimeout(timer));
     request.on('error', reject);
   });
