@@ -5,7 +5,7 @@ export { GoldenRun, type Replay, type Scenario } from './golden.ts';
 export type { RecordedExchange } from './golden-file.ts';
 export { goldenGroup } from './golden-group.ts';
 export { fits } from './ids.ts';
-export { DAEMONS, type Daemon, type Launch, launchFromEnv } from './launch.ts';
+export { type CloudProgram, cloudFromEnv, DAEMONS, type Daemon, type Launch, launchFromEnv } from './launch.ts';
 export type { Level, Need } from './level.ts';
 export {
   type Checklist,

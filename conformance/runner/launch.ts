@@ -77,3 +77,17 @@ export function socketsFrom(text: string): Readonly<Record<string, string>> {
     }),
   );
 }
+
+/** A program and the arguments it is started with. */
+export interface CloudProgram {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+const OWN_CLOUD = fileURLToPath(new URL('../../simulators/cloud/main.ts', import.meta.url));
+
+/** The cloud to test against: `AZIOT_CONFORMANCE_CLOUD` (docs/conformance.md says what it has to do), or that of this project. */
+export function cloudFromEnv(env: NodeJS.ProcessEnv = process.env): CloudProgram {
+  const program = env['AZIOT_CONFORMANCE_CLOUD'];
+  return program ? { program, args: [] } : { program: process.execPath, args: [OWN_CLOUD] };
+}
