@@ -40,7 +40,7 @@ async function applyCase(id: ApplyId): Promise<ApplyCase> {
 }
 
 /** Paths of a device in the folders of a world. */
-export function inWorld(text: string): string {
+function inWorld(text: string): string {
   return text
     .replaceAll(/\/var\/lib\/aziot\/(keyd|certd|identityd)/g, '@ROOT@/$1/home')
     .replaceAll('/var/secrets', '@ROOT@/secrets');
@@ -77,7 +77,7 @@ export async function startServices(world: World): Promise<void> {
 }
 
 /** A device as `iotedge config apply` leaves it, its services running. */
-export const edgeDevice: SharedWorld = {
+const edgeDevice: SharedWorld = {
   name: 'IoT Edge device',
   async build(world) {
     await writeDevice(world, 'default');
