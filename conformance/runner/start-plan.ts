@@ -61,13 +61,15 @@ function commandPlan(program: string, start: Start): StartPlan {
 
 /**
  * In a mount namespace of its own, the world's `run` folder stands in the place of `/run/aziot`: the sockets that a release build puts
- * there appear in the world, and the machine's own are not touched. Needs root.
+ * there appear in the world, and the machine's own are not touched. The library of keyd is looked for beside the binaries first. Every
+ * step replaces its process, so that a `LISTEN_PID` stays right. Needs root.
  */
 const IN_NAMESPACE = `set -e
 run=$1 name=$2 program=$3
 shift 3
+if [ ! -d /run/aziot ]; then mount -t tmpfs none /run; mkdir /run/aziot; fi
 mount --bind "$run" /run/aziot
-if [ -n "\${LISTEN_FDS:-}" ]; then export LISTEN_PID=$$; fi
+export LD_LIBRARY_PATH="$(dirname "$program")\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 exec -a "$name" "$@" "$program"`;
 
 function namespacePlan(folder: string, { daemon, root, env, uid }: Start): StartPlan {
