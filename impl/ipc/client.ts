@@ -127,8 +127,11 @@ export function createUnixClient(options: {
   }
 
   async function attempt(request: ClientRequest): Promise<unknown> {
-    const limit = AbortSignal.timeout(request.timeoutMs ?? TIMEOUT_MS);
-    const signal = request.signal ? AbortSignal.any([limit, request.signal]) : limit;
+    // A timer that ends with the call: AbortSignal.timeout would keep each call in memory until its limit has passed.
+    const limit = new AbortController();
+    const late = () => limit.abort(new DOMException('the limit of the call has passed', 'TimeoutError'));
+    const timer = setTimeout(late, request.timeoutMs ?? TIMEOUT_MS);
+    const signal = request.signal ? AbortSignal.any([limit.signal, request.signal]) : limit.signal;
     try {
       pool ??= makePool();
       const answer = await (await pool).request({
@@ -153,6 +156,8 @@ export function createUnixClient(options: {
       if (error instanceof SyntaxError)
         throw new ClientError('malformed', `${service} answered with broken JSON`, { cause: error });
       throw asClientError(error, service, request.signal);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
