@@ -6,6 +6,7 @@ import { listObjects } from './listing.ts';
 import type {
   ForgetPins,
   HostAnswer,
+  HostReady,
   HostRequest,
   HostSetup,
   TokenAddress,
@@ -147,11 +148,12 @@ async function run(request: HostRequest): Promise<TokenOutcome> {
 }
 
 const stream = new Socket({ fd: CHANNEL_FD });
-const channel = new Channel<HostAnswer, HostSetup | HostRequest | ForgetPins>(stream, (message) => {
+const channel = new Channel<HostAnswer | HostReady, HostSetup | HostRequest | ForgetPins>(stream, (message) => {
   if ('modulePath' in message) modulePath = message.modulePath;
   else if ('forgetPins' in message) for (const slot of slots.values()) slot.forgetRefusedPin();
   else setImmediate(() => void run(message).then((result) => channel.send({ id: message.id, result })));
 });
+channel.send({ ready: true });
 // keyd has ended, or wants this process to
 stream.on('close', () => process.exit(0));
 // a terminal's Ctrl-C and a unit's stop are for keyd; it ends this process when its requests are done

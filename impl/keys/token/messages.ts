@@ -75,6 +75,11 @@ export interface ForgetPins {
   readonly forgetPins: true;
 }
 
+/** First message of the host: it has started, the module is not loaded yet. */
+export interface HostReady {
+  readonly ready: true;
+}
+
 /** One request to the host. */
 export interface HostRequest {
   readonly id: number;

@@ -7,6 +7,7 @@ import { CHANNEL_FD, Channel } from './channel.ts';
 import {
   type ForgetPins,
   type HostAnswer,
+  type HostReady,
   type HostRequest,
   type HostSetup,
   type TokenAddress,
@@ -21,6 +22,8 @@ const DEADLINE_MS = 20_000;
 const MAKING_DEADLINE_MS = 120_000;
 /** A host that lived shorter than this is not started again for as long: a module that crashes at once must not burn the machine. */
 const RESTART_PAUSE_MS = 1000;
+/** How long a host may take to start. */
+const START_MS = 60_000;
 /** How long a host may take to end when keyd stops. */
 const STOP_MS = 2000;
 
@@ -29,13 +32,16 @@ const HOST_SCRIPT = fileURLToPath(new URL('./host-main.ts', import.meta.url));
 /** A token host that runs. */
 interface Host {
   readonly child: ChildProcess;
-  readonly channel: Channel<HostSetup | HostRequest | ForgetPins, HostAnswer>;
+  readonly channel: Channel<HostSetup | HostRequest | ForgetPins, HostAnswer | HostReady>;
 }
 
 interface Waiting {
   readonly resolve: (result: TokenOutcome) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly limitMs: number;
+  readonly task: TokenTask['task'];
+  /** Runs as soon as the host has started. */
+  timer?: NodeJS.Timeout;
 }
 
 /** keyd's end of the channel. */
@@ -59,6 +65,9 @@ export class TokenHost {
   /** Tokens that refused their PIN. */
   readonly #refusedPins = new Set<string>();
   #running: Host | undefined;
+  /** The child that has started. */
+  #ready: ChildProcess | undefined;
+  #starting: NodeJS.Timeout | undefined;
   #next = 0;
   #startedAt = 0;
   #notBefore = 0;
@@ -127,14 +136,28 @@ export class TokenHost {
     const { child, channel } = this.#started();
     const id = this.#next++;
     const making = task.task === 'make-pair' || task.task === 'make-secret';
-    const limit = making ? Math.max(this.#deadlineMs, MAKING_DEADLINE_MS) : this.#deadlineMs;
+    const limitMs = making ? Math.max(this.#deadlineMs, MAKING_DEADLINE_MS) : this.#deadlineMs;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#end(child, `the PKCS#11 module did not answer ${task.task} within ${limit} ms and was stopped`);
-      }, limit);
-      this.#waiting.set(id, { resolve, reject, timer });
+      const waiting: Waiting = { resolve, reject, limitMs, task: task.task };
+      this.#waiting.set(id, waiting);
+      if (this.#ready === child) this.#setTimer(child, waiting);
       channel.send({ id, address: { slot: address.slot, pin: address.pin }, task });
     });
+  }
+
+  #setTimer(child: ChildProcess, waiting: Waiting): void {
+    const { task, limitMs } = waiting;
+    waiting.timer = setTimeout(() => {
+      this.#end(child, `the PKCS#11 module did not answer ${task} within ${limitMs} ms and was stopped`);
+    }, limitMs);
+  }
+
+  /** The time that a process needs to start on a busy machine is not the module's. */
+  #start(child: ChildProcess): void {
+    if (this.#running?.child !== child) return;
+    clearTimeout(this.#starting);
+    this.#ready = child;
+    for (const waiting of this.#waiting.values()) this.#setTimer(child, waiting);
   }
 
   #started(): Host {
@@ -147,14 +170,19 @@ export class TokenHost {
       env: this.#env,
       stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
     });
-    const channel = new Channel<HostSetup | HostRequest | ForgetPins, HostAnswer>(channelOf(child), (answer) =>
-      this.#settle(answer),
+    const channel = new Channel<HostSetup | HostRequest | ForgetPins, HostAnswer | HostReady>(
+      channelOf(child),
+      (message) => {
+        if ('ready' in message) this.#start(child);
+        else this.#settle(message);
+      },
     );
     this.#running = { child, channel };
     this.#startedAt = performance.now();
     child.on('error', (error) => this.#end(child, `the token host failed: ${error.message}`));
     child.on('exit', (code, signal) => this.#end(child, `the token host ended (${signal ?? `exit code ${code}`})`));
     channel.send({ modulePath: this.#modulePath });
+    this.#starting = setTimeout(() => this.#end(child, `the token host did not start within ${START_MS} ms`), START_MS);
     return this.#running;
   }
 
@@ -169,6 +197,7 @@ export class TokenHost {
   #end(child: ChildProcess, reason: string): void {
     if (this.#running?.child !== child) return;
     this.#running = undefined;
+    clearTimeout(this.#starting);
     const now = performance.now();
     if (now - this.#startedAt < RESTART_PAUSE_MS) this.#notBefore = now + RESTART_PAUSE_MS;
     child.kill('SIGKILL');
