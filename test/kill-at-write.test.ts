@@ -5,7 +5,7 @@ import { eventsOf, killAt, orderFaults } from './kill-at-write/kill-rounds.ts';
 import { KilledKeyd } from './kill-at-write/killed-keyd.ts';
 
 const SEED = Number(process.env['KILL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const POINTS = 3;
+const POINTS = 2;
 const hasCompiler = existsSync('/usr/bin/gcc');
 
 /** Numbers from 0 to below `count`, in the order of a seed (mulberry32). */

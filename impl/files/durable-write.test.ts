@@ -12,7 +12,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isUnfinishedWrite, objectFileName, removeFileDurable, renameDurable, writeFileDurable } from './index.ts';
+import {
+  isUnfinishedWrite,
+  isUnfinishedWriteOf,
+  objectFileName,
+  removeFileDurable,
+  renameDurable,
+  writeFileDurable,
+} from './index.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -57,6 +64,9 @@ describe('durable write', () => {
   it('knows its own left-overs', () => {
     expect(isUnfinishedWrite('.key.tmp-0011223344556677')).toBe(true);
     expect(isUnfinishedWrite('deviceid-00.key')).toBe(false);
+    expect(isUnfinishedWriteOf('.key.tmp-0011223344556677', '/x/key')).toBe(true);
+    expect(isUnfinishedWriteOf('.other.tmp-0011223344556677', '/x/key')).toBe(false);
+    expect(isUnfinishedWriteOf('.key.tmp-notes', '/x/key')).toBe(false);
   });
 });
 

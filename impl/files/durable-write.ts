@@ -10,6 +10,12 @@ export function isUnfinishedWrite(fileName: string): boolean {
   return fileName.startsWith('.') && fileName.includes(TEMP_MARK);
 }
 
+/** True for the name of a temp file that a killed writer of this very file left beside it. */
+export function isUnfinishedWriteOf(fileName: string, path: string): boolean {
+  const start = `.${basename(path).slice(0, 32)}${TEMP_MARK}`;
+  return fileName.startsWith(start) && /^[0-9a-f]{16}$/.test(fileName.slice(start.length));
+}
+
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {

@@ -1,4 +1,10 @@
 export { CachedFiles } from './cached-files.ts';
-export { isUnfinishedWrite, removeFileDurable, renameDurable, writeFileDurable } from './durable-write.ts';
+export {
+  isUnfinishedWrite,
+  isUnfinishedWriteOf,
+  removeFileDurable,
+  renameDurable,
+  writeFileDurable,
+} from './durable-write.ts';
 export { eventTurn } from './event-turn.ts';
 export { objectFileName } from './object-file-name.ts';

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { configPaths, endpointsFrom, loadConfig, watchConfig } from '../config/index.ts';
-import { isUnfinishedWrite, removeFileDurable } from '../files/index.ts';
+import { isUnfinishedWrite, isUnfinishedWriteOf, removeFileDurable } from '../files/index.ts';
 import { serve } from '../ipc/index.ts';
 import type { DaemonContext, Logger, RunningDaemon } from '../process/index.ts';
 import { keydApi } from './api.ts';
@@ -35,11 +35,15 @@ async function reportEmptyFiles(homeFolder: string, log: Logger): Promise<void> 
   }
 }
 
-/** Removes the temp files that a killed keyd left in its folder; they were never read. */
-async function removeUnfinishedWrites(homeFolder: string): Promise<void> {
-  const folder = join(homeFolder, 'keys');
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names.filter(isUnfinishedWrite)) await removeFileDurable(join(folder, name));
+/** Removes the temp files that a killed keyd left: in its folder, and beside an operator's file that it was writing. They were never read. */
+async function removeUnfinishedWrites({ homeFolder, preloaded }: KeydSettings): Promise<void> {
+  const remove = async (folder: string, isUnfinished: (name: string) => boolean) => {
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names.filter(isUnfinished)) await removeFileDurable(join(folder, name));
+  };
+  if (homeFolder !== undefined) await remove(join(homeFolder, 'keys'), isUnfinishedWrite);
+  for (const place of preloaded.values())
+    if (place.kind === 'file') await remove(dirname(place.path), (name) => isUnfinishedWriteOf(name, place.path));
 }
 
 /** With a module and a base slot both configured, the token must be there at start; a login is not tried yet (spec/keys-service.md 2.3). */
@@ -78,7 +82,7 @@ export async function startKeyd(context: DaemonContext): Promise<RunningDaemon> 
   for (const warning of warnings) log.warn(warning);
   let settings = readSettings(value);
   const endpoints = endpointsFrom(value.endpoints, (message) => log.warn(message));
-  if (settings.homeFolder !== undefined) await removeUnfinishedWrites(settings.homeFolder);
+  await removeUnfinishedWrites(settings);
 
   const now = () => clock.now();
   const counters = new Counters();
