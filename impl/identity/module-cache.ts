@@ -63,7 +63,7 @@ async function readEntry(path: string): Promise<Kept<HubModule>> {
 
 /** The cache below `homedir`. The time of a file is when the hub last confirmed it. */
 export function createModuleCache(homedir: string, log: Logger, clock: Clock): ModuleCache {
-  const memo = createMemo<Kept<HubModule>>(() => clock.now(), KEEP_MS);
+  const memo = createMemo<Kept<HubModule> | undefined>(() => clock.now(), KEEP_MS);
   const root = join(homedir, 'modules');
   const folderOf = ({ hubName, deviceId }: DevicePlace) => join(root, `${hash(hubName)}-${hash(deviceId)}`);
   const fileOf = (place: DevicePlace, moduleId: string) => join(folderOf(place), objectFileName(moduleId, ''));
@@ -84,12 +84,12 @@ export function createModuleCache(homedir: string, log: Logger, clock: Clock): M
 
   const nameOf = ({ hubName, deviceId }: DevicePlace, moduleId: string) => `${hubName}\n${deviceId}\n${moduleId}`;
   const recall = (place: DevicePlace, moduleId: string) =>
-    memo.get(nameOf(place, moduleId), () => readEntry(fileOf(place, moduleId)));
+    memo.get(nameOf(place, moduleId), () => readEntry(fileOf(place, moduleId)).catch(() => undefined));
 
   /** Writes the record where it says something new; where not, only notes that it was confirmed. */
   async function store(place: DevicePlace, module: HubModule): Promise<void> {
     const path = fileOf(place, module.moduleId);
-    const known = await recall(place, module.moduleId).catch(() => undefined);
+    const known = await recall(place, module.moduleId);
     if (!known || fileText(known.value) !== fileText(module)) {
       await mkdir(folderOf(place), { recursive: true });
       await writeFileDurable(path, fileText(module), { mode: MODE });
@@ -127,7 +127,7 @@ export function createModuleCache(homedir: string, log: Logger, clock: Clock): M
       await removeFileDurable(fileOf(place, moduleId)).catch(complain(`remove module "${moduleId}"`));
       memo.forget(nameOf(place, moduleId));
     },
-    get: (place, moduleId) => recall(place, moduleId).catch(() => undefined),
+    get: recall,
     async list(place) {
       const folder = folderOf(place);
       const names = await readdir(folder).catch(() => undefined);

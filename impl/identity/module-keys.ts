@@ -1,6 +1,6 @@
 import type { KeydClient, KeyHandle } from '../clients/index.ts';
 import type { ModuleKeys } from '../cloud/index.ts';
-import { ClientError, internalError } from '../ipc/index.ts';
+import { ClientError, internalError, ServiceError } from '../ipc/index.ts';
 import type { Memo } from './memo.ts';
 
 const MASTER_KEY_ID = 'aziot_identityd_master_id';
@@ -41,8 +41,8 @@ export function createModuleKeyring(keyd: KeydClient, memo: Memo<KeyHandle>): Mo
   const master = () => memo.get('master', () => masterKey(keyd));
 
   function derived(module: KeyedModule, slot: Slot): Promise<KeyHandle> {
-    return memo.get(`${slot} ${module.moduleId}\n${module.generationId}`, async () =>
-      keyd.createDerivedKey(await master(), derivationData(module, slot)),
+    return memo.get(`${slot} ${module.moduleId}\n${module.generationId}`, () =>
+      guarded(async () => keyd.createDerivedKey(await master(), derivationData(module, slot))),
     );
   }
   const exportBase64 = async (module: KeyedModule, slot: Slot) =>
@@ -51,11 +51,12 @@ export function createModuleKeyring(keyd: KeydClient, memo: Memo<KeyHandle>): Mo
     try {
       return await work();
     } catch (cause) {
+      if (cause instanceof ServiceError) throw cause;
       throw internalError(new Error('master identity key error', { cause }));
     }
   };
   return {
-    handle: (module) => guarded(() => derived(module, 'primary')),
+    handle: (module) => derived(module, 'primary'),
     exported: (module) =>
       guarded(async () => {
         const [primary, secondary] = await Promise.all([

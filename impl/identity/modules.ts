@@ -162,7 +162,8 @@ export function createModules({ hubFor, refreshed, creations, cache, keyring, lo
     async get(device, moduleId, preference) {
       const cached = preference === 'cache-first' ? await cache.get(device, moduleId) : undefined;
       const { value, keptSince } = cached ? kept(cached) : await read(device, moduleId);
-      return { value: await withHandle(device, value), keptSince };
+      const keyHandle = await keyring.handle(keyed(value));
+      return { value: moduleIdentity(device, value, { type: 'sas', keyHandle }), keptSince };
     },
     async list(device, preference) {
       const cached = preference === 'cache-first' ? await cache.list(device) : undefined;
