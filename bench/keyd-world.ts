@@ -7,6 +7,8 @@ import { join, resolve } from 'node:path';
 const LAUNCHER = resolve(import.meta.dirname, '../impl/bin/aziotd');
 const SOFTHSM_MODULES = ['/usr/lib/softhsm/libsofthsm2.so', '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so'];
 
+const LONGEST_START_MS = 60_000;
+
 /** A keyd process with a folder of its own. */
 export interface KeydWorld {
   readonly socketPath: string;
@@ -89,7 +91,13 @@ export async function startKeyd(
       () => true,
       () => false,
     );
-  await until(async () => existsSync(socketPath) && (await answers()), 10_000);
+  try {
+    await until(async () => existsSync(socketPath) && (await answers()), LONGEST_START_MS);
+  } catch (error) {
+    child.kill('SIGKILL');
+    rmSync(root, { recursive: true, force: true });
+    throw error;
+  }
   const firstAnswerMs = performance.now() - started;
   return {
     socketPath,
