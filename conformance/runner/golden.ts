@@ -35,6 +35,8 @@ export interface Scenario {
   readonly verify?: Readonly<
     Record<string, (answer: WireAnswer, replay: Replay, exchange: RecordedExchange) => Promise<void> | void>
   >;
+  /** Members that differ from run to run in every exchange of the file. */
+  readonly volatile?: readonly string[];
   /** Exchanges of the file that are not replayed, with the reason; reported as skipped. */
   readonly skip?: (exchange: RecordedExchange) => string | undefined;
   /** Values for `@WORDS@` beside `@ROOT@`. */
@@ -93,7 +95,10 @@ export class GoldenRun {
     const { response } = recorded;
     if (!response) return;
     const listed = this.#differences.get(recorded.id)?.expect;
-    const freedom = { volatile: recorded.volatile ?? [], saved: Object.values(recorded.save ?? {}) };
+    const freedom = {
+      volatile: [...(this.scenario.volatile ?? []), ...(recorded.volatile ?? [])],
+      saved: Object.values(recorded.save ?? {}),
+    };
     if (!listed) {
       const found = differences(response, answer, freedom);
       assert.equal(found.join('\n'), '', `${recorded.id} differs from the recording`);
