@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { hasNginx, Nginx } from './test/nginx.ts';
 import { RealKeyd, type Store, whyNot } from './test/real-keyd.ts';
 import { OpensslServer } from './test/tls-world.ts';
 import { buildEngine, type Ended, World } from './test/world.ts';
@@ -114,25 +115,72 @@ describe.each<[Store, number]>([
     },
     60_000,
   );
+
+  it.skipIf(reason !== undefined || !hasNginx).each(['ec-p256', 'rsa-2048'])(
+    `SSL-021 nginx serves TLS with %s${title} (skipped where nginx is not installed)`,
+    async (algorithm) => {
+      keyd = new RealKeyd(world, store);
+      await keyd.start();
+      await issue(await makePairs(algorithm));
+      const nginx = await Nginx.start(world, 'server.pem', 'server');
+      try {
+        for (const version of ['1.2', '1.3']) {
+          const url = `https://127.0.0.1:${nginx.port}/`;
+          const answer = await world.run(['curl', '-sS', '--tls-max', version, '--cacert', 'ca.pem', url]);
+          expect(answer).toMatchObject({ exit: 0, stdout: 'hello' });
+        }
+      } finally {
+        await nginx.stop();
+      }
+    },
+    60_000,
+  );
+
+  it.skipIf(reason !== undefined).each(['ec-p256', 'rsa-2048'])(
+    `SSL-012 SSL-014 openssl dgst and openssl cms sign with %s${title}`,
+    async (algorithm) => {
+      keyd = new RealKeyd(world, store);
+      await keyd.start();
+      const handles = await makePairs(algorithm);
+      await issue(handles);
+      expect(await world.sign(handles.client)).toMatchObject({ exit: 0 });
+      await must(['openssl', 'x509', '-in', 'client.pem', '-pubkey', '-noout', '-out', 'client.pub']);
+      await must(['openssl', 'dgst', '-sha256', '-verify', 'client.pub', '-signature', 'sig', 'data']);
+      const engine = ['-engine', 'aziot_keys', '-keyform', 'engine', '-inkey', handles.client];
+      const signed = ['-binary', '-in', 'data', '-outform', 'DER', '-out', 'data.cms'];
+      await must(['openssl', 'cms', '-sign', '-md', 'sha256', '-signer', 'client.pem', ...engine, ...signed]);
+      const trust = ['-CAfile', 'ca.pem', '-purpose', 'any', '-content', 'data', '-binary'];
+      await must(['openssl', 'cms', '-verify', '-inform', 'DER', '-in', 'data.cms', ...trust, '-out', 'content']);
+    },
+    60_000,
+  );
 });
 
 describe('keyd of this project', () => {
-  it('SSL-024 SSL-034 serves 50 TLS clients at once, and again after a restart', async () => {
-    keyd = new RealKeyd(world, 'files');
-    await keyd.start();
-    const handles = await makePairs('ec-p256');
-    await issue(handles);
-    const server = await OpensslServer.start(world, 'server', key('-key', handles.server));
-    try {
-      const clients = await Promise.all(Array.from({ length: 50 }, () => connect(server.port, handles.client)));
-      expect(clients.filter((client) => client.exit !== 0)).toEqual([]);
-      await keyd.stop();
-      await keyd.start();
-      expect((await connect(server.port, handles.client)).exit).toBe(0);
-    } finally {
-      server.stop();
-    }
-  }, 120_000);
+  for (const store of ['files', 'softhsm'] as const) {
+    const reason = whyNot(store);
+    const title = reason === undefined ? '' : ` (skipped: ${reason})`;
+    it.skipIf(reason !== undefined)(
+      `SSL-024 SSL-034 serves 50 TLS clients at once with keys in ${store}, and again after a restart${title}`,
+      async () => {
+        keyd = new RealKeyd(world, store);
+        await keyd.start();
+        const handles = await makePairs('ec-p256');
+        await issue(handles);
+        const server = await OpensslServer.start(world, 'server', key('-key', handles.server));
+        try {
+          const clients = await Promise.all(Array.from({ length: 50 }, () => connect(server.port, handles.client)));
+          expect(clients.filter((client) => client.exit !== 0)).toEqual([]);
+          await keyd.stop();
+          await keyd.start();
+          expect((await connect(server.port, handles.client)).exit).toBe(0);
+        } finally {
+          server.stop();
+        }
+      },
+      120_000,
+    );
+  }
 
   it('SSL-008 refuses handles as the engine expects it', async () => {
     keyd = new RealKeyd(world, 'files');
