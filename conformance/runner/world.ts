@@ -67,6 +67,11 @@ export class World {
     return join(this.#launch.fixedSockets ?? this.path('run'), `${daemon}.sock`);
   }
 
+  /** Whether something may be made in daemons that run already. */
+  get mayChange(): boolean {
+    return this.#launch.mayChange === true;
+  }
+
   /** True when `[endpoints]` decides where a daemon listens. */
   get ownSockets(): boolean {
     return this.#launch.fixedSockets === undefined && this.#launch.driver !== 'aziotd-rust';

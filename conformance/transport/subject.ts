@@ -1,10 +1,13 @@
 import {
   type Daemon,
+  exchange,
   expectError,
   expectStatus,
   type SharedWorld,
+  Skipped,
   type WireRequest,
   type WireResult,
+  type World,
 } from '../runner/index.ts';
 
 /** What the transport requirements need to know of one daemon. */
@@ -37,10 +40,21 @@ export function postOf(subject: Subject, changes: Partial<WireRequest> = {}): Wi
   return { method: 'POST', target: target(subject, subject.post.path), body: subject.post.body, ...changes };
 }
 
+/** The key that the requirements ask for in a keyd that runs already; it is deleted again. */
+async function keyInRunning(world: World): Promise<() => Promise<void>> {
+  const ask = (method: string, body: unknown) =>
+    exchange(world.socket('keyd'), process.geteuid?.() ?? 0, { method, target: '/key?api-version=2021-05-01', body });
+  if (!world.mayChange)
+    throw new Skipped('would make a key called "test" in the keyd that runs; say --allow-changes', 'control');
+  const { keyHandle } = expectStatus(await ask('POST', { keyId: 'test', usage: 'sign' }), 200);
+  return async () => void expectStatus(await ask('DELETE', { keyHandle }), 204);
+}
+
 const keydSubject: Subject = {
   daemon: 'keyd',
   world: {
     name: 'transport keyd',
+    onRunning: keyInRunning,
     async build(world) {
       const main =
         '[aziot_keys]\nhomedir_path = "@ROOT@/keyd/home"\n[preloaded_keys]\ntest = "file://@ROOT@/pre/test"\n';
@@ -93,6 +107,7 @@ const identitydSubject: Subject = {
   daemon: 'identityd',
   world: {
     name: 'transport identityd',
+    onRunning: async () => async () => {},
     async build(world) {
       await world.configure('keyd', { main: '[aziot_keys]\nhomedir_path = "@ROOT@/keyd/home"\n' });
       await world.configure('certd', { main: 'homedir_path = "@ROOT@/certd/home"\n' });

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Context, judge, type Outcome } from '../../conformance/runner/index.ts';
+import { groupsOf, loadAreas } from '../../conformance/suite/index.ts';
+
+/** A deliberate bug: a text of one source file that is replaced by another, and the case that has to notice. */
+export interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  readonly caughtBy: string;
+}
+
+export const MUTATIONS = JSON.parse(
+  readFileSync(new URL('mutations.json', import.meta.url), 'utf8'),
+) as readonly Mutation[];
+
+const PROGRAM = fileURLToPath(new URL('mutant-aziotd', import.meta.url));
+const areas = await loadAreas();
+
+/**
+ * Judges the daemons with the mutation by its case; of recorded exchanges all up to that one run, as they rest on each other.
+ * Gives the first outcome that failed, or a reason where the daemon did not even start; undefined when nobody noticed.
+ */
+export async function judgeMutant({ name, caughtBy }: Mutation): Promise<Outcome | undefined> {
+  const before = process.env['MUTATION'];
+  process.env['MUTATION'] = name;
+  const context = new Context({ program: PROGRAM });
+  try {
+    for (const area of areas)
+      for (const group of await groupsOf(area)) {
+        const at = group.requirements.findIndex(({ id }) => id === caughtBy);
+        if (at < 0) continue;
+        const from = group.name.startsWith('golden ') ? 0 : at;
+        for (const requirement of group.requirements.slice(from, at + 1)) {
+          const outcome = await judge(context, group.name, requirement);
+          if (outcome.result === 'failed') return outcome;
+        }
+        return undefined;
+      }
+    throw new Error(`no case is called ${caughtBy}`);
+  } finally {
+    if (before === undefined) delete process.env['MUTATION'];
+    else process.env['MUTATION'] = before;
+    await context.dispose();
+  }
+}
