@@ -17,10 +17,10 @@ What is asked
   --without NEEDS     what this machine lacks on purpose, by comma: pkcs11, tpm, root, uids
 
 What is tested (docs/conformance.md explains each)
-  --driver NAME       ours (default), external, command, aziotd-rust, azure
+  --driver NAME       ours (default), external, command, aziotd-rust
   --aziotd PATH       ours: another program that becomes a daemon by its argument
   --socket NAME=PATH  external: the socket of a daemon that runs already; may be repeated
-  --allow-changes     external, azure: things may be created in what runs already
+  --allow-changes     external: things may be created in what runs already
   --command PATH      command: an executable with the verbs configure, start, stop, kill, as
   --rust-dir DIR      aziotd-rust: the folder with the binaries
   --est FILE          a JSON file that describes another EST server

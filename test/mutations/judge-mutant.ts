@@ -21,7 +21,7 @@ const areas = await loadAreas();
 
 /**
  * Judges the daemons with the mutation by its case; of recorded exchanges all up to that one run, as they rest on each other.
- * Gives the first outcome that failed, or a reason where the daemon did not even start; undefined when nobody noticed.
+ * Gives the first outcome that failed, undefined when nobody noticed.
  */
 export async function judgeMutant({ name, caughtBy }: Mutation): Promise<Outcome | undefined> {
   const before = process.env['MUTATION'];
@@ -35,7 +35,11 @@ export async function judgeMutant({ name, caughtBy }: Mutation): Promise<Outcome
         const from = group.name.startsWith('golden ') ? 0 : at;
         for (const requirement of group.requirements.slice(from, at + 1)) {
           const outcome = await judge(context, group.name, requirement);
-          if (outcome.result === 'failed') return outcome;
+          if (outcome.result !== 'failed') continue;
+          // a daemon that cannot even be loaded shows nothing about the suite
+          if (/SyntaxError|ReferenceError|ERR_INVALID_TYPESCRIPT|has no single place/.test(outcome.reason ?? ''))
+            throw new Error(`the mutation ${name} makes no program: ${outcome.reason}`);
+          return outcome;
         }
         return undefined;
       }

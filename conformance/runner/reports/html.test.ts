@@ -98,6 +98,7 @@ test('JUnit: counts, escapes, and the command that runs one case', () => {
   const xml = junitReport(ONE);
   expect(xml).toContain('<testsuite name="keyd &amp; protocol" tests="4" failures="1" errors="0" skipped="2"');
   expect(xml).not.toContain('<script>');
+  expect(page([OTHER])).toContain('<b class="failed">0</b>');
   expect(xml).toContain('--command &#39;./my adapter.sh&#39; --only KS-001');
 });
 
@@ -125,32 +126,32 @@ describe.skipIf(missing !== '')(`the page in a browser${missing}`, () => {
   });
 
   test('a phone shows it without scrolling sideways, and nothing else is loaded', async () => {
-    expect(await view.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    expect(await view.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
     expect(requested).toHaveLength(1);
     expect(await view.title()).toBe('Conformance of mine and theirs');
   });
 
   test('a failure shows both sides, the wire, and how to run it alone', async () => {
     const article = view.locator('article').first();
-    expect(await article.locator('.expected-side').innerText()).toBe('400');
-    expect(await article.locator('.got-side').innerText()).toBe('200');
-    expect(await article.locator('.wire pre.sent').innerText()).toContain('GET /key/x');
-    expect(await article.locator('.wire pre.received').innerText()).toContain('200 OK');
-    expect(await article.locator('.again').innerText()).toBe(
+    expect(await article.locator('.expected-side').textContent()).toBe('400');
+    expect(await article.locator('.got-side').textContent()).toBe('200');
+    expect(await article.locator('.wire pre.sent').textContent()).toContain('GET /key/x');
+    expect(await article.locator('.wire pre.received').textContent()).toContain('200 OK');
+    expect(await article.locator('.again').textContent()).toBe(
       "npx aziot-conformance run --driver command --command './my adapter.sh' --only KS-001",
     );
-    expect(await article.innerText()).toContain('keys-service.md, section 3.2');
+    expect(await article.textContent()).toContain('keys-service.md, section 3.2');
   });
 
   test('the matrix has a column an implementation and store, and a mark leads to its failure', async () => {
-    expect(await view.locator('#matrix th.cell').allInnerTexts()).toEqual([
+    expect(await view.locator('#matrix th.cell').allTextContents()).toEqual([
       'mine\nfile',
       'mine\nsofthsm',
       'theirs\nfile',
     ]);
     const mark = view.locator('tr', { hasText: 'KS-001' }).locator('a.mark').first();
     await mark.click();
-    expect(await view.evaluate(() => document.querySelector(':target')?.tagName)).toBe('ARTICLE');
+    expect(await view.evaluate("document.querySelector(':target')?.tagName")).toBe('ARTICLE');
   });
 
   test('search and filter narrow the matrix', async () => {
@@ -160,7 +161,7 @@ describe.skipIf(missing !== '')(`the page in a browser${missing}`, () => {
     expect(await view.locator('#none').isVisible()).toBe(true);
     await view.locator('#find').fill('');
     await view.locator('#only').check();
-    expect(await view.locator('tr[data-text]:visible td.id').allInnerTexts()).toContain('KS-001');
+    expect(await view.locator('tr[data-text]:visible td.id').allTextContents()).toContain('KS-001');
     await view.locator('#only').uncheck();
     if (process.env['REPORT_SHOT']) await view.screenshot({ path: process.env['REPORT_SHOT'], fullPage: true });
   });

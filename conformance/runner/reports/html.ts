@@ -56,7 +56,7 @@ function runSummary(record: RunRecord): string {
   const { outcomes, tolerated, ok } = record;
   const passed = outcomes.filter(({ result }) => result === 'passed').length;
   const skipped = outcomes.filter(({ result }) => result === 'skipped').length;
-  const quiet = Object.keys(tolerated).length;
+  const quiet = outcomes.filter(({ id, result }) => result === 'failed' && tolerated[id] !== undefined).length;
   const failed = outcomes.length - passed - skipped - quiet;
   const part = (count: number, colour: string) =>
     count === 0 ? '' : `<i style="flex:${count};background:var(--${colour})"></i>`;
