@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { benchCertificates } from './certificates.ts';
+import { benchEst } from './est.ts';
 import { benchIdentity } from './identity.ts';
 import { benchKeys } from './keys.ts';
 import { benchRates } from './rates.ts';
@@ -10,15 +11,17 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   memory: benchMemory,
   rates: benchRates,
   certificates: benchCertificates,
+  est: benchEst,
   identity: benchIdentity,
   keys: benchKeys,
 };
 
-const HELP = `npm run bench [-- start | memory | rates | certificates | identity | keys …]
+const HELP = `npm run bench [-- start | memory | rates | certificates | est | identity | keys …]
 
   start   ten runs of the main job: time of each step
   memory  memory of each daemon once provisioned
   certificates  certd: issuance with file keys, reading beside bare node:http, 1,000 managed identities
+  est  EST simulator: issuance over TLS beside a bare node:https handler with one P-256 verify and one sign
   identity  identityd: own identity beside bare node:http, 50 creations at once beside the hub alone, memory over 10,000 modules
   rates   requests per second of keyd beside bare node:http, in the same run
   keys    what keyd must reach: signing beside the bare work, a token that is busy, 100,000 keys, memory, start

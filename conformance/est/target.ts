@@ -44,6 +44,8 @@ export interface EstTarget {
 
 const OWN = fileURLToPath(new URL('../../simulators/est/main.ts', import.meta.url));
 const PASSWORD: Password = { username: 'conformance', password: 'p:ß' };
+/** A second user of our own simulator. */
+export const PLAIN_PASSWORD: Password = { username: 'plain', password: 'secret' };
 const HOUR_MS = 3_600_000;
 const START_LIMIT_MS = 20_000;
 
@@ -126,7 +128,7 @@ async function startOwn(): Promise<EstTarget> {
     }),
   );
   const ports = ['--port', '0', '--control-port', '0', '--json', '--data-dir', join(folder, 'data')];
-  const users = ['--user', `${PASSWORD.username}:${PASSWORD.password}`];
+  const users = [PASSWORD, PLAIN_PASSWORD].flatMap(({ username, password }) => ['--user', `${username}:${password}`]);
   const cas = ['--client-ca', join(folder, 'bootstrap-ca.pem'), '--client-ca', join(folder, 'est-ca.pem')];
   await seedAuthorities(folder, [...ports, '--require', 'none']);
   const child = spawn(process.execPath, [OWN, ...ports, '--config', config, ...users, ...cas], {

@@ -112,6 +112,9 @@ export async function answer(world: World, request: FrontDoorRequest): Promise<F
   } catch (error) {
     if (!(error instanceof EstRefusal)) throw error;
     request.entry.reason = error.reason;
+    // Bouncy Castle's client answers a first challenge only where it has no body
+    if (error.status === 401 && request.headers['authorization'] === undefined)
+      return { status: error.status, headers: error.headers };
     const headers = { 'content-type': 'text/plain', ...error.headers };
     return { status: error.status, headers, body: `${error.message}\n` };
   }
