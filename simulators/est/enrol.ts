@@ -84,7 +84,8 @@ function putOff(
   const date = () => new Date(world.clock.now() + seconds * 1000).toUTCString();
   const form = pending?.form ?? 'seconds';
   const retryAfter = form === 'absent' ? {} : { 'retry-after': form === 'date' ? date() : String(seconds) };
-  return { status: 202, headers: { ...retryAfter, 'content-type': 'text/plain' }, body: 'waiting for approval\n' };
+  // no body (RFC 7030 4.2.3 leaves it open): Bouncy Castle's client fails on one
+  return { status: 202, headers: retryAfter };
 }
 
 async function issue(enrolment: Enrolment, wish: CertificateWish, issuer: Issuer): Promise<AnswerParts> {
