@@ -86,6 +86,11 @@ export class World {
     return whole;
   }
 
+  /** Removes a folder below the world's folder with all that is in it. */
+  async clear(path: string): Promise<void> {
+    await rm(this.path(path), { recursive: true, force: true });
+  }
+
   /** Writes the daemon's configuration anew: `config.toml` (left out when undefined) and `config.d`, with the endpoints as its last file. */
   async configure(daemon: Daemon, config: DaemonConfig): Promise<void> {
     await rm(this.path(daemon, 'config.d'), { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { type KeyHandle, keydSigner } from '../clients/index.ts';
 import { type BasicAuth, type EstClient, EstError, type IdentityIds, NO_ATTRIBUTES } from '../est/index.ts';
 import { type ClientCredential, HttpsError, type ProxySettings, type TrustStore } from '../https/index.ts';
 import { ClientError } from '../ipc/index.ts';
-import type { Clock } from '../process/index.ts';
+import { type Clock, causeChain } from '../process/index.ts';
 import type { RenewalPolicy } from '../renewal/index.ts';
 import {
   type Certificate,
@@ -60,10 +60,15 @@ export interface IdentityContext extends FindContext {
 const ALGORITHMS = 'ec-p256:rsa-4096:*';
 const EXTENDED_KEY_USAGE = '2.5.29.37';
 
-/** Whether the server has said that it does not know the one who asks (401, or a refused client certificate). */
+/**
+ * Whether the server does not know the one who asks: 401, an alert about the client certificate, or a connection that it closes as soon as it
+ * has seen that certificate, as servers do that send no alert.
+ */
 export function isRefusal(error: unknown): boolean {
   if (error instanceof EstError) return error.status === 401;
-  return error instanceof HttpsError && error.kind === 'client-credential';
+  if (!(error instanceof HttpsError)) return false;
+  if (error.kind === 'client-credential' || error.kind === 'closed') return true;
+  return error.kind === 'not-connected' && /secure TLS connection|ECONNRESET/.test(causeChain(error).join());
 }
 
 /**

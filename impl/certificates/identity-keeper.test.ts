@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keydSigner } from '../clients/index.ts';
 import { type CsrAttributes, type Enrolment, EstError, NO_ATTRIBUTES } from '../est/index.ts';
+import { HttpsError } from '../https/index.ts';
 import { createCounters, createLogger, systemClock } from '../process/index.ts';
 import { DEFAULT_POLICY } from '../renewal/index.ts';
 import { createCsr, encodeName, formatChain, issueCertificate, parseChain, parseCsr } from '../x509/index.ts';
+import { isRefusal } from './est-identity.ts';
 import { IdentityKeeper, type IdentityRequest, type KeeperContext } from './identity-keeper.ts';
 import { CertificateStore } from './store.ts';
 import { type MemoryKeyd, memoryKeyd } from './testing/memory-keyd.ts';
@@ -302,6 +304,18 @@ describe('refused by the server', () => {
     expect(seen.map((one) => one.credential?.keyHandle)).toEqual(['handle:boot']);
     expect(await identityMatches()).toBe(true);
   });
+});
+
+test.each([
+  ['an alert', new HttpsError('client-credential', 'est refused the client certificate'), true],
+  ['a connection that is closed after the handshake', new HttpsError('closed', 'closed'), true],
+  ['one that is closed in it', new HttpsError('not-connected', 'no', new Error('read ECONNRESET')), true],
+  ['401', new EstError('no', { status: 401 }), true],
+  ['a server that is not there', new HttpsError('not-connected', 'no', new Error('connect ECONNREFUSED')), false],
+  ['a server that is not trusted', new HttpsError('untrusted-server', 'no'), false],
+  ['403', new EstError('no', { status: 403 }), false],
+])('%s: whether it refuses the identity', (_name, error, refused) => {
+  expect(isRefusal(error)).toBe(refused);
 });
 
 test('simplereenroll is used with the identity, never with the bootstrap credential', async () => {

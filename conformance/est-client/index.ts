@@ -1,0 +1,1 @@
+export { goldenEstWire } from './golden-est-wire.ts';
