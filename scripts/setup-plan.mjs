@@ -27,6 +27,7 @@ export const TEST_PACKAGE_OF = Object.freeze({
   tinyproxy: 'tinyproxy',
   chromium: 'chromium',
   valgrind: 'valgrind',
+  python3: 'python3',
 });
 
 /**
