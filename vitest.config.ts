@@ -5,7 +5,7 @@ const common = { testTimeout: 30_000, hookTimeout: 60_000 };
 export default defineConfig({
   test: {
     // the tests wait for other processes most of the time
-    maxWorkers: 3,
+    maxWorkers: 4,
     projects: [
       {
         test: {

@@ -99,7 +99,7 @@ export const OWN: Readonly<Record<string, Own>> = {
   },
   'identity-damaged': MADE_ANEW,
   'identity-empty-file': MADE_ANEW,
-  'identity-no-url-for-it': { answers: [500], requests: 'none' },
+  'identity-no-url-for-it': { ...ACCEPTED, requests: 'any' },
   'identity-expired-at-start-bootstrap/softhsm': {
     answers: [201],
     requests: 'any',

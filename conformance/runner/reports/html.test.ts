@@ -144,7 +144,7 @@ describe.skipIf(missing !== '')(`the page in a browser${missing}`, () => {
   });
 
   test('the matrix has a column an implementation and store, and a mark leads to its failure', async () => {
-    expect(await view.locator('#matrix th.cell').allTextContents()).toEqual([
+    expect(await view.locator('#matrix th.cell').allInnerTexts()).toEqual([
       'mine\nfile',
       'mine\nsofthsm',
       'theirs\nfile',
