@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const DAEMONS = ['keyd', 'certd', 'identityd'] as const;
+export const DAEMONS = ['keyd', 'certd', 'identityd', 'tpmd'] as const;
 export type Daemon = (typeof DAEMONS)[number];
 
 /** Who starts what is tested; docs/conformance.md explains each. */

@@ -168,6 +168,6 @@ export class World {
   }
 
   #endpoints(): string {
-    return `[endpoints]\n${[...DAEMONS, 'tpmd'].map((name) => `aziot_${name} = "unix://${join(this.path('run'), `${name}.sock`)}"\n`).join('')}`;
+    return `[endpoints]\n${DAEMONS.map((name) => `aziot_${name} = "unix://${join(this.path('run'), `${name}.sock`)}"\n`).join('')}`;
   }
 }

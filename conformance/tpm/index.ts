@@ -1,2 +1,12 @@
+import type { Checklist, Group } from '../runner/index.ts';
+import { importing } from './import.ts';
+import { signing } from './sign.ts';
+import { start } from './start.ts';
+
 export { Swtpm, swtpmIsMissing } from './swtpm.ts';
 export { COMMAND_CODES, type CommandName, type Play, TpmProxy } from './tpm-proxy.ts';
+
+export const tpmGroups: readonly Group[] = [start, importing, signing];
+
+/** tpm-service.md, checklist of thirty-eight. */
+export const tpmChecklist: Checklist = { prefix: 'TPM', count: 38, without: {} };

@@ -134,6 +134,8 @@ export class TpmProxy {
       track(client);
       const tpm = connect(`${path}.ctrl`);
       track(tpm);
+      // a TPM that is away ends the channel, as it would without this in between
+      tpm.on('close', () => client.destroy());
       client.pipe(tpm).pipe(client);
     });
     const port = await listenPair(data, control);

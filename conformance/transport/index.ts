@@ -23,7 +23,7 @@ export const transportChecklist: Checklist = {
     43: 'judged by every requirement on authorisation',
     46: 'judged as KS-032, CS-017 and IS-038',
     51: 'judged as KS-035 and KS-036',
-    52: 'no tpmd is under test here',
+    52: 'judged as TPM-037',
     56: 'the name is chosen by the driver of these tests; see the unit tests of the launcher',
     57: 'running out of descriptors cannot be brought about from outside without changing the limits of the machine',
     58: 'the limit is longer than a requirement may take; see the unit tests of the listener',
