@@ -199,9 +199,12 @@ export const processLife: readonly Group[] = SUBJECTS.map((subject) => {
       'a drop-in that replaces a table by a scalar is found by the validation',
       'spec',
       (context) => {
-        const table = { keyd: 'aziot_keys', certd: 'cert_issuance', identityd: 'provisioning', tpmd: 'hierarchy_authorization' }[
-          daemon
-        ];
+        const table = {
+          keyd: 'aziot_keys',
+          certd: 'cert_issuance',
+          identityd: 'provisioning',
+          tpmd: 'hierarchy_authorization',
+        }[daemon];
         return refuses(context, subject, `${table} = 1\n`, new RegExp(`\\[ERR!\\].*${table}|could not read config`));
       },
     ],
