@@ -12,7 +12,7 @@ export interface Area {
 }
 
 /** Folders of this folder that hold no requirements. */
-const NO_AREA = new Set(['runner', 'suite']);
+const NO_AREA = new Set(['runner', 'suite', 'testing']);
 const HERE = new URL('../', import.meta.url);
 
 /**
