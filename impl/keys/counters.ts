@@ -1,3 +1,5 @@
+import { createCounters, type Counters as Registry } from '../process/index.ts';
+
 /** What keyd counts since its start. */
 export type CounterName =
   /** Symmetric keys that went to a file because the token could not hold them. */
@@ -19,16 +21,20 @@ const NAMES: readonly CounterName[] = [
   'pin_refusals',
 ];
 
-/** Counts events by name. */
+/** What keyd counts, by the names above, in the registry that every daemon has. */
 export class Counters {
-  readonly #counts = new Map<CounterName, number>();
+  readonly #registry: Registry;
+
+  constructor(registry: Registry = createCounters()) {
+    this.#registry = registry;
+  }
 
   add(name: CounterName): void {
-    this.#counts.set(name, this.of(name) + 1);
+    this.#registry.add(name);
   }
 
   of(name: CounterName): number {
-    return this.#counts.get(name) ?? 0;
+    return this.#registry.values().find((counter) => counter.name === name)?.value ?? 0;
   }
 
   /** Every counter, those at zero too. */
