@@ -80,7 +80,7 @@ export const tokens = storeGroups('tokens', {
       const files = await keyFiles(world);
       assert.equal(files.length, 1);
       assert.match(files[0] ?? '', /^handlevalidationkey-[0-9a-f]{64}\.key$/);
-      assert.match(world.running('keyd').log, /\[WARN\].*"handle-validation-key"/);
+      await world.running('keyd').logged(/\[WARN\].*"handle-validation-key"/, 5_000);
     },
     ['tpm'],
   ],

@@ -130,7 +130,11 @@ export class DaemonProcess {
       if (found) return found;
       if (performance.now() > deadline || this.hasEnded)
         throw new Error(`the log of ${this.#name} does not match ${pattern}; it is:\n${this.#log.slice(-3_000)}`);
-      await Promise.race([once(this.#child.stderr ?? this.#child, 'data'), delay(100)]);
+      const turn = new AbortController();
+      const { signal } = turn;
+      const more = once(this.#child.stderr ?? this.#child, 'data', { signal }).catch(() => undefined);
+      await Promise.race([more, delay(100, undefined, { signal }).catch(() => undefined)]);
+      turn.abort();
     }
   }
 }

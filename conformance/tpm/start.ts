@@ -72,7 +72,7 @@ export const start = group('tpmd: start, EK and SRK', {
       await tpm.swtpm.tool('tpm2_createek', '-c', '0x81010001', '-G', 'ecc', '-u', 'ek.pub');
       await tpm.start();
       assert.equal(((await tpm.ask('GET', '/get_tpm_keys')) as { status: number }).status, 500);
-      assert.match(tpm.log, /\[ERR!\].*0x81010001/);
+      await tpm.logged(/\[ERR!\].*0x81010001/);
       assert.ok(await tpm.isPersistent(EK));
     },
   ],

@@ -13,6 +13,8 @@ import { Swtpm, swtpmIsMissing } from './swtpm.ts';
 import { TpmProxy } from './tpm-proxy.ts';
 import type { TpmKeys } from './wrapped-key.ts';
 
+/** How long a line of the log may take. */
+const LOGGED_WITHIN_MS = 5_000;
 const VERSION = 'api-version=2020-09-01';
 export const KEY = Buffer.from(Array.from({ length: 32 }, (_, at) => at));
 export const SECOND_KEY = Buffer.from(Array.from({ length: 32 }, (_, at) => at + 32));
@@ -79,6 +81,11 @@ export class TpmWorld {
     const { code, log } = await this.world.startExpectingExit('tpmd');
     assert.equal(code, 1, `exit code; its log:\n${log}`);
     return log;
+  }
+
+  /** Waits until the log says so: a line may come a moment after the answer that it is about. */
+  async logged(pattern: RegExp): Promise<void> {
+    await this.world.running('tpmd').logged(pattern, LOGGED_WITHIN_MS);
   }
 
   get log(): string {
