@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AwkwardToken, KeydCaller } from './awkward-pkcs11/awkward-token.ts';
-import { Device, softHsmModule, until } from './support/device.ts';
+import { Device, KEYD_V, softHsmModule, until } from './support/device.ts';
 
 let device: Device;
 let token: AwkwardToken;
@@ -115,6 +115,63 @@ describe.skipIf(!softHsmModule)('a token module that misbehaves (skipped without
     token.order();
     await recovers(inToken.handle, mac);
     expect(await keyd.counters()).toMatchObject({ token_host_ends: 1 });
+  });
+
+  it('a module that was found hung: nobody waits for it any more, and file keys are loaded as before', async () => {
+    await start();
+    const [inFile, inToken] = [await keyd.key('in-file'), await keyd.key('k')];
+    const { mac } = await keyd.hmac(inToken.handle);
+    token.order('hang C_SignInit');
+    const sign = (keyHandle: string) =>
+      device.call('keyd', 'POST', `/sign?${KEYD_V}`, {
+        keyHandle,
+        algorithm: 'HMAC-SHA256',
+        parameters: { message: 'aGVsbG8=' },
+      });
+    expect(await sign(inToken.handle)).toMatchObject({
+      status: 500,
+      body: { message: 'internal error\ncaused by: the token did not answer in time' },
+    });
+    const asked = performance.now();
+    for (let each = 0; each < 5; each++) {
+      expect(await sign(inToken.handle)).toMatchObject({
+        status: 503,
+        retryAfter: expect.stringMatching(/^[1-9]$/),
+        body: { message: 'the token that holds the key does not answer' },
+      });
+      // only the token could sign a new handle: the one from before is given out again
+      expect(await keyd.key('in-file')).toEqual(inFile);
+      expect((await keyd.hmac(inFile.handle)).status).toBe(200);
+    }
+    expect(performance.now() - asked).toBeLessThan(1500);
+    await device.logged(
+      'keyd',
+      /!!! the token that holds the key does not answer\n.*caused by: the PKCS#11 module did not/,
+    );
+    token.order();
+    await recovers(inToken.handle, mac);
+    expect((await keyd.key('in-file')).handle, 'handles are new again').not.toBe(inFile.handle);
+  });
+
+  it('a handle that this keyd has not seen waits until the deadline once, then is refused at once', async () => {
+    await start();
+    const older = [await keyd.key('in-file'), await keyd.key('in-file')].map(({ handle }) => handle);
+    await device.stop('keyd');
+    await device.start('keyd');
+    const loaded = await keyd.key('in-file');
+    token.order('hang C_SignInit');
+    const first = keyd.hmac(older[0] ?? '');
+    expect((await keyd.hmac(loaded.handle)).status, 'a handle of this run does not wait').toBe(200);
+    expect((await first).status).toBe(503);
+    const asked = performance.now();
+    expect((await keyd.hmac(older[1] ?? '')).status).toBe(503);
+    expect(performance.now() - asked).toBeLessThan(500);
+    token.order();
+    await until(
+      async () => (await keyd.hmac(older[1] ?? '')).status === 200,
+      15_000,
+      () => device.log('keyd'),
+    );
   });
 
   it('a crash: the request fails, keyd and file keys live on, then it recovers', async () => {

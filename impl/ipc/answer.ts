@@ -1,11 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Reply } from './route.ts';
 
+/** The answer to what failed. */
+interface Refusal {
+  readonly status: number;
+  readonly body: { readonly message: string };
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Ends the exchange; returns the headers that were set. Head and body leave in one write; the head stays below 512 bytes (spec/keys-service.md 3.1). */
 export function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  reply: Reply | { readonly status: number; readonly body: { readonly message: string } },
+  reply: Reply | Refusal,
   options: { readonly close: boolean },
 ): Readonly<Record<string, string | number>> {
   if (response.headersSent || response.destroyed) return {};

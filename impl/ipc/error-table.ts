@@ -83,6 +83,11 @@ export const ERROR_TABLE = {
     message: 'Key client error',
     hint: 'check that keyd runs and that identityd may use the device key',
   },
+  'token-away': {
+    status: 503,
+    message: 'the token that holds the key does not answer',
+    hint: 'try again after the seconds of Retry-After; the log of keyd names the cause',
+  },
   internal: { status: 500, message: 'internal error', hint: 'the log of the daemon has the details' },
   busy: {
     status: 503,

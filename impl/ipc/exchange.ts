@@ -94,8 +94,9 @@ export async function runExchange(
     if (hangUp.happened) return;
     const known = error instanceof ServiceError ? error : internalError(error);
     logFailure(log, known);
-    const reply = { status: known.status, body: { message: known.message } };
-    headers = answer(request, response, reply, { close: !request.complete });
+    const { status, message, retryAfter } = known;
+    const more = retryAfter === undefined ? {} : { headers: { 'retry-after': String(retryAfter) } };
+    headers = answer(request, response, { status, body: { message }, ...more }, { close: !request.complete });
   }
   if (log.enabled('debug')) log.for('http').debug(`${request.method} ${request.url} of user ${uid}`);
   if (log.enabled('info')) log.info(`--> ${response.statusCode} ${headerText(headers)}`);

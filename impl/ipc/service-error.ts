@@ -8,6 +8,8 @@ export class ServiceError extends Error {
   override readonly name = 'ServiceError';
   readonly code: ErrorCode;
   readonly status: number;
+  /** Seconds for the header `Retry-After`; undefined: the answer has none. */
+  readonly retryAfter: number | undefined;
 
   constructor(
     code: ErrorCode,
@@ -15,6 +17,7 @@ export class ServiceError extends Error {
       readonly parameters?: Readonly<Record<string, string | number>>;
       readonly reasons?: readonly string[];
       readonly cause?: unknown;
+      readonly retryAfter?: number;
     } = {},
   ) {
     const row = ERROR_TABLE[code];
@@ -23,6 +26,7 @@ export class ServiceError extends Error {
     super(text, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.status = row.status;
+    this.retryAfter = options.retryAfter;
   }
 }
 

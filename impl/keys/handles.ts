@@ -3,6 +3,7 @@ import { ServiceError } from '../ipc/index.ts';
 import { type HandleMac, hmacSha256, type KeyRef, mintHandle, NONCE_BYTES, openHandle } from './key-handle.ts';
 import { HANDLE_VALIDATION_KEY } from './key-id.ts';
 import type { KeyPlaces } from './key-places.ts';
+import { SpareHandles } from './spare-handles.ts';
 import type { SymmetricKeys } from './symmetric-keys.ts';
 
 const IN_MEMORY_BYTES = 32;
@@ -33,6 +34,7 @@ export class Handles {
   readonly #memory: object | undefined;
   /** Opened handles by their SHA-256. */
   readonly #believed = new Map<string, Believed>();
+  readonly #spare = new SpareHandles();
 
   constructor(places: KeyPlaces, keys: SymmetricKeys) {
     const homeless = !places.hasPlace(HANDLE_VALIDATION_KEY);
@@ -44,11 +46,23 @@ export class Handles {
       : (bytes) => keys.hmacOrMake(HANDLE_VALIDATION_KEY, bytes);
   }
 
-  /** A new handle; two handles of one key differ. */
-  async mint(ref: KeyRef): Promise<string> {
+  /** A new handle; two handles of one key differ, except where a token that is out of order would have to sign the second. */
+  mint(ref: KeyRef): Promise<string> {
+    const minted = this.#mintNew(ref);
+    return ref.kind === 'Derived' ? minted : this.#spare.inTime(ref, minted);
+  }
+
+  async #mintNew(ref: KeyRef): Promise<string> {
     const handle = await mintHandle(ref, randomBytes(NONCE_BYTES), this.#mac);
-    this.#believe(nameOf(handle), ref, await this.#mark());
+    const mark = await this.#mark();
+    this.#believe(nameOf(handle), ref, mark);
+    this.#noteSpare(handle, ref, mark);
     return handle;
+  }
+
+  /** Only a token can be out of order. */
+  #noteSpare(handle: string, ref: KeyRef, mark: object | undefined): void {
+    if (mark === undefined && ref.kind !== 'Derived') this.#spare.note(ref, handle);
   }
 
   /** What a handle stands for; throws the 400 of `handle`. */
@@ -62,7 +76,9 @@ export class Handles {
     }
     const ref = await openHandle(handle, this.#mac);
     // the key that verified it is the one from before, unless it was replaced meanwhile
-    if (mark === (await this.#mark())) this.#believe(name, ref, mark);
+    if (mark !== (await this.#mark())) return ref;
+    this.#believe(name, ref, mark);
+    this.#noteSpare(handle, ref, mark);
     return ref;
   }
 
@@ -70,7 +86,10 @@ export class Handles {
   #confirm(handle: string, name: string, known: Believed): void {
     known.until = performance.now() + BELIEVED_MS;
     openHandle(handle, this.#mac).catch((error: unknown) => {
-      if (error instanceof ServiceError) this.#believed.delete(name);
+      // the key that signs handles is another one now
+      if (!(error instanceof ServiceError) || error.status !== 400) return;
+      this.#believed.delete(name);
+      this.#spare.clear();
     });
   }
 
@@ -79,7 +98,10 @@ export class Handles {
   }
 
   #believe(name: string, ref: KeyRef, mark: object | undefined): void {
-    if (this.#believed.size >= MOST_BELIEVED) this.#believed.clear();
+    if (this.#believed.size >= MOST_BELIEVED) {
+      const [oldest = name] = this.#believed.keys();
+      this.#believed.delete(oldest);
+    }
     this.#believed.set(name, { ref, mark, until: performance.now() + BELIEVED_MS });
   }
 }

@@ -196,6 +196,14 @@ describe('a keyd that is away, slow or overloaded', () => {
     expectError(await world.load(world.handle('ec'), ['-noout'], { env }), 'is too busy to answer');
   });
 
+  it('does not wait for a token that is away: the message of keyd is the error', async () => {
+    const body = '{"message":"the token that holds the key does not answer"}';
+    const head = ['HTTP/1.1 503 X', json, length, 'retry-after: 1'];
+    const ended = await loadWith({ head, body }, 5000);
+    expectError(ended, 'the token that holds the key does not answer');
+    expect(ended.ms).toBeLessThan(2000);
+  });
+
   it('SSL-031 says which group the caller must be in when it may not connect', async () => {
     writeFileSync(world.file('ask.sh'), 'exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"');
     await world.run(['sh', '-c', 'mkdir -p closed && chmod 700 closed']);

@@ -23,7 +23,7 @@ enum attempt {
     ATTEMPT_ABSENT, /* nobody listens: keyd is stopped, or restarting */
     ATTEMPT_CLOSED, /* keyd closed before the first byte: over its limit of connections, or restarting */
     ATTEMPT_FULL,   /* the kernel's line of connections to keyd is full */
-    ATTEMPT_BUSY,   /* 503 */
+    ATTEMPT_BUSY,   /* 503 as text: too many connections */
 };
 
 /* Between half and one and a half of `ms`, so that many waiting clients do not come back in step. */
@@ -116,7 +116,8 @@ static enum attempt attempt_once(const char *socket_path, const struct keyd_requ
     else
         result = receive_answer(stream, socket_path, request, until, received, answer, error);
     close(stream);
-    return result == ATTEMPT_ANSWERED && answer->status == 503 ? ATTEMPT_BUSY : result;
+    /* In JSON it is about the key (its token is away), not about the connection: the caller is told at once. */
+    return result == ATTEMPT_ANSWERED && answer->status == 503 && !answer->is_json ? ATTEMPT_BUSY : result;
 }
 
 /* The moment at which trying again ends, given how the last attempt ended. */

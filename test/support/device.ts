@@ -18,6 +18,8 @@ export interface Answer {
   readonly status: number;
   // biome-ignore lint/suspicious/noExplicitAny: the tests look into answers of many shapes
   readonly body: any;
+  /** Seconds, where the answer has a `Retry-After`. */
+  readonly retryAfter?: string;
 }
 
 interface Running {
@@ -142,7 +144,9 @@ export class Device {
         });
         answer.on('end', () => {
           socket.destroy();
-          done({ status: answer.statusCode ?? 0, body: got === '' ? undefined : JSON.parse(got) });
+          const { 'retry-after': retryAfter } = answer.headers;
+          const body = got === '' ? undefined : JSON.parse(got);
+          done({ status: answer.statusCode ?? 0, body, ...(retryAfter === undefined ? {} : { retryAfter }) });
         });
       });
       sent.on('error', fail);

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createLogger } from '../../process/index.ts';
 import { Counters } from '../counters.ts';
 import { TokenHost } from './token-host.ts';
@@ -27,21 +27,36 @@ afterEach(() => host.close());
 const pause = () => new Promise((resolve) => setTimeout(resolve, 1100));
 
 describe('token host', () => {
-  it('stops a module that hangs and starts another for the next task', async () => {
+  it('stops a module that hangs, refuses what comes next at once, and tries it again by itself', async () => {
     start('hanging', 2000);
     await host.run(ADDRESS, { task: 'open' });
     const both = await Promise.allSettled([host.run(ADDRESS, HMAC), host.run(ADDRESS, HMAC)]);
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(await host.run(ADDRESS, { task: 'open' })).toEqual({ outcome: 'done' });
+    expect(both.map((each) => (each as PromiseRejectedResult).reason.message)).toEqual(
+      Array(2).fill('internal error\ncaused by: the token did not answer in time'),
+    );
     expect(lines.join('')).toContain(
       'did not answer hmac within 2000 ms and was stopped; 2 requests to the token failed',
     );
+    const asked = performance.now();
+    await expect(host.run(ADDRESS, HMAC)).rejects.toMatchObject({ code: 'token-away', status: 503, retryAfter: 1 });
+    expect(performance.now() - asked).toBeLessThan(500);
+    // the module of this host hangs in the same task again, so it is tried a second time later
+    await vi.waitFor(() => expect(lines.filter((line) => line.includes('; 1 requests'))).toHaveLength(1), 10_000);
+    await expect(host.run(ADDRESS, HMAC)).rejects.toMatchObject({ code: 'token-away', retryAfter: 2 });
   });
 
   it('survives a module that crashes', async () => {
     start('crashing', 5000);
-    await expect(host.run(ADDRESS, HMAC)).rejects.toThrow('the token host ended (SIGSEGV)');
-    await expect(host.run(ADDRESS, { task: 'open' })).rejects.toThrow('started again in a second');
+    await expect(host.run(ADDRESS, HMAC)).rejects.toMatchObject({
+      message: 'internal error\ncaused by: the process that serves the token has ended',
+      cause: { message: 'the token host ended (SIGSEGV)' },
+    });
+    await expect(host.run(ADDRESS, { task: 'open' })).rejects.toMatchObject({
+      status: 503,
+      retryAfter: 1,
+      cause: { message: 'the token host has just ended; it is started again in a second' },
+    });
     await pause();
     expect(await host.run(ADDRESS, { task: 'open' })).toEqual({ outcome: 'done' });
     expect(lines.join('')).not.toContain('secret-pin');

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { ServiceError } from '../../ipc/index.ts';
 import type { Logger } from '../../process/index.ts';
 import type { Counters } from '../counters.ts';
 import { CHANNEL_FD, Channel } from './channel.ts';
+import { HangBreaker } from './hang-breaker.ts';
 import {
   type ForgetPins,
   type HostAnswer,
@@ -39,10 +41,34 @@ interface Waiting {
   readonly resolve: (result: TokenOutcome) => void;
   readonly reject: (error: Error) => void;
   readonly limitMs: number;
-  readonly task: TokenTask['task'];
+  readonly address: TokenAddress;
+  readonly task: TokenTask;
   /** Runs as soon as the host has started. */
   timer?: NodeJS.Timeout;
 }
+
+/** Tasks that change nothing, so that they may be done once more. */
+const REPEATABLE: ReadonlySet<TokenTask['task']> = new Set([
+  'open',
+  'list',
+  'has-secret',
+  'hmac',
+  'seal',
+  'open-sealed',
+  'pair',
+  'sign',
+]);
+
+/** Asked again of a module that hung: the task in which it did, where that changes nothing. */
+const trialOf = (task: TokenTask): TokenTask => (REPEATABLE.has(task.task) ? task : { task: 'list' });
+
+/** What callers read of a request that was in flight: nothing of the module's own. */
+const LATE = 'the token did not answer in time';
+const ENDED = 'the process that serves the token has ended';
+
+/** The 503 of a request for which the module is not asked. */
+const tokenAway = (why: string, retryAfter: number): ServiceError =>
+  new ServiceError('token-away', { cause: new Error(why), retryAfter });
 
 /** keyd's end of the channel. */
 const channelOf = (child: ChildProcess): Duplex => child.stdio[CHANNEL_FD] as Duplex;
@@ -52,7 +78,8 @@ const withoutActivation = (env: Readonly<Record<string, string | undefined>>): N
 
 /**
  * keyd's side of the token host: starts the child on first use, gives each task a deadline, kills a child that misses it, and starts
- * another for the next task. Tasks in flight of a child that ends are rejected; nothing else of keyd waits for them.
+ * another. Tasks in flight of a child that ends are rejected; nothing else of keyd waits for them. While the module is known to hang, tasks
+ * are rejected at once (503) and it is tried again beside them.
  */
 export class TokenHost {
   readonly #modulePath: string;
@@ -64,6 +91,7 @@ export class TokenHost {
   readonly #counters: Counters;
   /** Tokens that refused their PIN. */
   readonly #refusedPins = new Set<string>();
+  readonly #breaker = new HangBreaker();
   #running: Host | undefined;
   /** The child that has started. */
   #ready: ChildProcess | undefined;
@@ -90,8 +118,16 @@ export class TokenHost {
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
   }
 
-  /** Runs a task on a token. Rejects where the token, its module or the host failed; the message names no PIN. */
+  /**
+   * Runs a task on a token. Rejects where the token, its module or the host failed; the message names no PIN. Rejects with the 503 of
+   * `token-away` where the module was not asked, as it hangs or has just crashed.
+   */
   async run(address: TokenAddress, task: TokenTask): Promise<Exclude<TokenOutcome, { outcome: 'failed' }>> {
+    const { retryAfter } = this.#breaker;
+    if (retryAfter !== undefined) {
+      this.#counters.add('token_failures');
+      throw tokenAway('the PKCS#11 module did not answer; it is tried again beside the requests', retryAfter);
+    }
     const token = tokenName(address.slot);
     if (task.task !== 'open' && this.#refusedPins.has(token)) {
       throw new Error(`${token} refused the PIN before; set the right one in the configuration`);
@@ -105,6 +141,14 @@ export class TokenHost {
       this.#counters.add('token_failures');
       throw error;
     }
+  }
+
+  /** Resolves where the module answers at all. */
+  async #try(address: TokenAddress, task: TokenTask): Promise<void> {
+    const token = tokenName(address.slot);
+    if (this.#refusedPins.has(token)) return;
+    const result = await this.#ask(address, task);
+    if (result.outcome === 'failed' && result.pinRefused) this.#latch(token);
   }
 
   /** After a change of the configuration of tokens: a login is tried again where a PIN was refused. */
@@ -123,6 +167,7 @@ export class TokenHost {
   /** Ends the child. */
   async close(): Promise<void> {
     this.#stopping = true;
+    this.#breaker.close();
     if (!this.#running) return;
     const { child } = this.#running;
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -138,7 +183,7 @@ export class TokenHost {
     const making = task.task === 'make-pair' || task.task === 'make-secret';
     const limitMs = making ? Math.max(this.#deadlineMs, MAKING_DEADLINE_MS) : this.#deadlineMs;
     return new Promise((resolve, reject) => {
-      const waiting: Waiting = { resolve, reject, limitMs, task: task.task };
+      const waiting: Waiting = { resolve, reject, limitMs, address, task };
       this.#waiting.set(id, waiting);
       if (this.#ready === child) this.#setTimer(child, waiting);
       channel.send({ id, address: { slot: address.slot, pin: address.pin }, task });
@@ -146,9 +191,10 @@ export class TokenHost {
   }
 
   #setTimer(child: ChildProcess, waiting: Waiting): void {
-    const { task, limitMs } = waiting;
+    const { address, task, limitMs } = waiting;
     waiting.timer = setTimeout(() => {
-      this.#end(child, `the PKCS#11 module did not answer ${task} within ${limitMs} ms and was stopped`);
+      this.#breaker.open(() => this.#try(address, trialOf(task)));
+      this.#end(child, `the PKCS#11 module did not answer ${task.task} within ${limitMs} ms and was stopped`, LATE);
     }, limitMs);
   }
 
@@ -164,7 +210,7 @@ export class TokenHost {
     if (this.#running) return this.#running;
     if (this.#stopping) throw new Error('keyd is stopping');
     if (performance.now() < this.#notBefore) {
-      throw new Error('the token host has just ended; it is started again in a second');
+      throw tokenAway('the token host has just ended; it is started again in a second', 1);
     }
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', this.#script], {
       env: this.#env,
@@ -194,7 +240,8 @@ export class TokenHost {
     waiting.resolve(result);
   }
 
-  #end(child: ChildProcess, reason: string): void {
+  /** @param told what the callers of requests in flight read. */
+  #end(child: ChildProcess, reason: string, told = ENDED): void {
     if (this.#running?.child !== child) return;
     this.#running = undefined;
     clearTimeout(this.#starting);
@@ -207,7 +254,7 @@ export class TokenHost {
     }
     for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
-      reject(new Error(reason));
+      reject(new ServiceError('internal', { reasons: [told], cause: new Error(reason) }));
     }
     this.#waiting.clear();
   }
