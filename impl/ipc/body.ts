@@ -1,15 +1,13 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import type { Arrival } from './arrival.ts';
 import type { Method } from './route.ts';
 import { ServiceError } from './service-error.ts';
 import { JsonRefused, parseStrictJson } from './strict-json.ts';
 
 /** Largest request body; long enough for data to sign or encrypt (spec/transport.md 6, stricter). */
 const BODY_LIMIT_BYTES = 1024 * 1024;
-/** Time from the head to the last byte of the body (spec/transport.md 6). */
-const BODY_DEADLINE_MS = 5000;
 
 const validators = new WeakMap<TSchema, Validator>();
 
@@ -27,33 +25,6 @@ const bodyInvalid = (text: string) => new ServiceError('body-invalid', { paramet
 /** Whether a `content-type` says JSON: the part before `;`, trimmed, ignoring case (stricter than the reference: RFC 9110 8.3.1). */
 function isJson(contentType: string): boolean {
   return contentType.split(';', 1)[0]?.trim().toLowerCase() === 'application/json';
-}
-
-/** Reads the whole body within its limits. Throws the 400, 408 or 413 of the table; the connection is then to be closed. */
-function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const timer = setTimeout(() => finish(new ServiceError('body-timeout')), BODY_DEADLINE_MS);
-    let finished = false;
-    const finish = (error?: ServiceError) => {
-      finished = true;
-      clearTimeout(timer);
-      const [first] = chunks;
-      if (error) reject(error);
-      else resolve(chunks.length === 1 && first ? first : Buffer.concat(chunks));
-    };
-    request.on('data', (chunk: Buffer) => {
-      if (finished) return;
-      size += chunk.length;
-      if (size > limit) {
-        finish(new ServiceError('body-too-large', { parameters: { limit } }));
-      } else chunks.push(chunk);
-    });
-    request.on('end', () => finish());
-    request.on('error', (cause) => finish(new ServiceError('body-unreadable', { cause })));
-    request.on('aborted', () => finish(new ServiceError('body-unreadable')));
-  });
 }
 
 function parse(bytes: Buffer): unknown {
@@ -80,13 +51,14 @@ function checkShape(schema: TSchema, value: unknown): unknown {
  */
 export async function takeBody(
   verb: 'POST' | 'PUT' | 'DELETE',
-  request: IncomingMessage,
+  arrival: Arrival,
   method: Method | undefined,
   largestBytes = BODY_LIMIT_BYTES,
 ): Promise<unknown> {
-  const contentType = request.headers['content-type'];
+  const { contentType } = arrival;
   if (verb === 'PUT' && contentType !== undefined && !isJson(contentType)) throw new ServiceError('body-not-json');
-  const bytes = await readBody(request, largestBytes);
+  const coming = arrival.body(largestBytes);
+  const bytes = coming instanceof Promise ? await coming : coming;
   const absent = verb !== 'PUT' && (bytes.length === 0 || (contentType !== undefined && !isJson(contentType)));
   const value = absent ? undefined : parse(bytes);
   if (!method) throw new ServiceError('method-not-allowed');

@@ -1,8 +1,22 @@
 import type { Method, Route, ServiceApi } from './route.ts';
 import { ServiceError } from './service-error.ts';
 
+/** A request target with the route that serves it. */
+export interface Found {
+  readonly route: Route;
+  /** Percent-decoded captures of the route's path. */
+  readonly params: readonly string[];
+  /** Without `api-version`; shared by the requests with this target, so never to be changed. */
+  readonly query: URLSearchParams;
+  readonly version: string;
+}
+
+/** Targets that are remembered, each of at most this many characters. */
+const MOST_REMEMBERED = 256;
+const LONGEST_REMEMBERED = 512;
+
 /** A request target, taken apart as far as it can be before a route is known. */
-export interface Target {
+interface Target {
   readonly path: string;
   readonly version: string;
   readonly query: URLSearchParams;
@@ -26,7 +40,7 @@ function split(target: string): { path: string; search: string } {
  * Takes `api-version` (exact name, last occurrence) out of the query and checks it before anything else
  * (spec/transport.md 6, steps 1 to 3). Throws the 400 of the table.
  */
-export function readTarget(api: ServiceApi, target: string): Target {
+function readTarget(api: ServiceApi, target: string): Target {
   const { path, search } = split(target);
   const query = new URLSearchParams(search);
   const version = query.getAll('api-version').at(-1);
@@ -48,7 +62,7 @@ function decodeCaptures(captures: readonly (string | undefined)[]): string[] | u
 }
 
 /** The route and its decoded captures for a path in a version; throws 404 where none fits (also a path of a newer version). */
-export function findRoute(api: ServiceApi, target: Target): { route: Route; params: readonly string[] } {
+function findRoute(api: ServiceApi, target: Target): { route: Route; params: readonly string[] } {
   const position = api.versions.indexOf(target.version);
   for (const route of api.routes) {
     if (route.since !== undefined && api.versions.indexOf(route.since) > position) continue;
@@ -58,6 +72,29 @@ export function findRoute(api: ServiceApi, target: Target): { route: Route; para
     if (params) return { route, params };
   }
   throw new ServiceError('not-found');
+}
+
+/** Finds the routes of one API; what the same target meant before is not found out again. */
+export class RouteFinder {
+  readonly #api: ServiceApi;
+  readonly #known = new Map<string, Found>();
+
+  constructor(api: ServiceApi) {
+    this.#api = api;
+  }
+
+  /** Throws the 400 or 404 of the table, in the order of spec/transport.md 6. */
+  find(text: string): Found {
+    const known = this.#known.get(text);
+    if (known) return known;
+    const target = readTarget(this.#api, text);
+    const found = { ...findRoute(this.#api, target), query: target.query, version: target.version };
+    if (text.length <= LONGEST_REMEMBERED) {
+      if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();
+      this.#known.set(text, found);
+    }
+    return found;
+  }
 }
 
 /** The method of a route, by its HTTP name. */

@@ -2,9 +2,14 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createNetServer, type Socket } from 'node:net';
 import { causeChain, type Logger, type RunningDaemon } from '../process/index.ts';
 import { bindServer } from './bind.ts';
-import { runExchange } from './exchange.ts';
+import { runExchange, type Service } from './exchange.ts';
+import { HangUp } from './hang-up.ts';
+import { NodeArrival } from './node-arrival.ts';
 import { peerUid } from './peer-credentials.ts';
+import { PlainHeads } from './plain-head.ts';
+import { servePlainRequests } from './plain-requests.ts';
 import type { ServiceApi } from './route.ts';
+import { RouteFinder } from './router.ts';
 import { ConnectionSlots, type SlotHolder } from './slots.ts';
 import type { Uid } from './uid.ts';
 
@@ -31,6 +36,8 @@ interface Connection extends SlotHolder {
   readonly uid: Uid;
   active: number;
   answered: number;
+  /** Told when the connection closes; that of the plain exchange under way. */
+  hangUp: HangUp | undefined;
 }
 
 /** Answer to what is not HTTP: a bare status and the end (spec/transport.md 7). */
@@ -58,10 +65,19 @@ function refuseBusy(socket: Socket, uid: Uid): void {
  * spec/transport.md 2 to 7 in their order. Rejects when the socket cannot be had.
  */
 export async function serve({ api, socketPath, maxRequests, env, log }: ServeOptions): Promise<RunningDaemon> {
+  const service: Service = { api, finder: new RouteFinder(api), log };
+  const heads = new PlainHeads();
   const slots = new ConnectionSlots(maxRequests);
   const connections = new WeakMap<Socket, Connection>();
   const open = new Set<Socket>();
   let stopping = false;
+
+  const ended = (connection: Connection) => {
+    connection.active--;
+    connection.answered++;
+    if (stopping && connection.idle()) connection.close();
+    else slots.turnedIdle(connection.uid);
+  };
 
   const http = createHttpServer(
     {
@@ -78,13 +94,12 @@ export async function serve({ api, socketPath, maxRequests, env, log }: ServeOpt
         return;
       }
       connection.active++;
+      const hangUp = new HangUp();
       response.on('close', () => {
-        connection.active--;
-        connection.answered++;
-        if (stopping && connection.idle()) connection.close();
-        else slots.turnedIdle(connection.uid);
+        if (!response.writableFinished) hangUp.tell();
+        ended(connection);
       });
-      void runExchange(api, { request, response, uid: connection.uid }, log);
+      void runExchange(service, new NodeArrival(request, response), connection.uid, hangUp);
     },
   );
   http.maxHeadersCount = MOST_HEADERS;
@@ -106,6 +121,7 @@ export async function serve({ api, socketPath, maxRequests, env, log }: ServeOpt
       uid,
       active: 0,
       answered: 0,
+      hangUp: undefined,
       idle: () => connection.active === 0 && connection.answered > 0,
       close: () => socket.destroySoon(),
     };
@@ -114,11 +130,26 @@ export async function serve({ api, socketPath, maxRequests, env, log }: ServeOpt
     socket.on('error', () => undefined);
     socket.on('close', () => {
       open.delete(socket);
+      connection.hangUp?.tell();
       slots.release(uid, connection);
     });
     slots.ask(uid, connection, {
       enter: () => {
-        http.emit('connection', socket);
+        servePlainRequests(socket, {
+          heads,
+          patienceMs: { first: HEAD_DEADLINE_MS, idle: IDLE_DEADLINE_MS },
+          async run(arrival) {
+            connection.active++;
+            connection.hangUp = new HangUp();
+            await runExchange(service, arrival, uid, connection.hangUp);
+            connection.hangUp = undefined;
+            ended(connection);
+          },
+          handOver: () => {
+            http.emit('connection', socket);
+            socket.resume();
+          },
+        });
         socket.resume();
       },
       refuse: () => refuseBusy(socket, uid),
