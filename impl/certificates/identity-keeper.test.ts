@@ -8,7 +8,15 @@ import { type CsrAttributes, type Enrolment, EstError, NO_ATTRIBUTES } from '../
 import { HttpsError } from '../https/index.ts';
 import { createCounters, createLogger, systemClock } from '../process/index.ts';
 import { DEFAULT_POLICY } from '../renewal/index.ts';
-import { createCsr, encodeName, formatChain, issueCertificate, parseChain, parseCsr } from '../x509/index.ts';
+import {
+  createCsr,
+  encodeName,
+  formatChain,
+  issueCertificate,
+  parseChain,
+  parseCsr,
+  readCertificate,
+} from '../x509/index.ts';
 import { isRefusal } from './est-identity.ts';
 import { IdentityKeeper, type IdentityRequest, type KeeperContext } from './identity-keeper.ts';
 import { CertificateStore } from './store.ts';
@@ -57,7 +65,7 @@ afterEach(() => rmSync(root, { recursive: true }));
 /** A certificate for the key `id`, or for the request, from `age` days ago for `days` days. */
 async function selfIssued(subject: Uint8Array, id: string, age: number, days: number, csr?: Enrolment['csr']) {
   const signer = await keydSigner(keyd, await keyd.loadKeyPair(id));
-  return issueCertificate({
+  const issued = await issueCertificate({
     csr: csr ?? (await parseCsr(await createCsr({ subject, signer }))),
     issuerChain: [],
     signer,
@@ -65,6 +73,7 @@ async function selfIssued(subject: Uint8Array, id: string, age: number, days: nu
     lifetimeSeconds: days * 86_400,
     serial: randomBytes(16),
   });
+  return readCertificate(issued.der);
 }
 
 async function holdIdentity(age: number, days: number): Promise<string> {

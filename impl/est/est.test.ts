@@ -11,6 +11,7 @@ import {
   createCsr,
   issueCertificate,
   parseCsr,
+  readCertificate,
   softwareSigner,
   type X509Signer,
 } from '../x509/index.ts';
@@ -30,7 +31,7 @@ async function request(signer: X509Signer, ca = false): Promise<CertificateReque
 }
 
 async function certificate(csr: CertificateRequest, signer: X509Signer, issuerChain: Certificate[] = [], days = 30) {
-  return issueCertificate({
+  const issued = await issueCertificate({
     csr,
     issuerChain,
     signer,
@@ -38,6 +39,7 @@ async function certificate(csr: CertificateRequest, signer: X509Signer, issuerCh
     lifetimeSeconds: days * 86_400,
     serial: randomBytes(16),
   });
+  return readCertificate(issued.der);
 }
 
 interface World {

@@ -1,6 +1,7 @@
 import {
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -43,6 +44,20 @@ describe('durable write', () => {
     expect(readFileSync(path, 'utf8')).toBe('new');
   });
 
+  it('writes at the same time, in one folder and in several, are all there', async () => {
+    mkdirSync(join(folder, 'other'));
+    const paths = Array.from({ length: 30 }, (_, n) => join(folder, n % 3 === 0 ? 'other' : '.', `file-${n}`));
+    await Promise.all(paths.map((path) => writeFileDurable(path, path)));
+    for (const path of paths) expect(readFileSync(path, 'utf8')).toBe(path);
+  });
+
+  it('removals at the same time each say whether there was a file', async () => {
+    const paths = Array.from({ length: 5 }, (_, n) => join(folder, `gone-${n}`));
+    for (const path of paths) writeFileSync(path, '');
+    expect(await Promise.all(paths.map((path) => removeFileDurable(path)))).toEqual(paths.map(() => true));
+    expect(await Promise.all(paths.map((path) => removeFileDurable(path)))).toEqual(paths.map(() => false));
+  });
+
   it('replaces a symlink and leaves its target alone', async () => {
     writeFileSync(join(folder, 'target'), 'precious');
     symlinkSync('target', join(folder, 'link'));
@@ -55,7 +70,6 @@ describe('durable write', () => {
     const path = join(folder, 'folder');
     await writeFileDurable(join(folder, 'x'), 'x');
     rmSync(join(folder, 'x'));
-    const { mkdirSync } = await import('node:fs');
     mkdirSync(path);
     await expect(writeFileDurable(path, 'new')).rejects.toThrow();
     expect(readdirSync(folder)).toEqual(['folder']);

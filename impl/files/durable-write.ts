@@ -16,13 +16,38 @@ export function isUnfinishedWriteOf(fileName: string, path: string): boolean {
   return fileName.startsWith(start) && /^[0-9a-f]{16}$/.test(fileName.slice(start.length));
 }
 
-async function syncFolder(folder: string): Promise<void> {
+interface FolderSync {
+  readonly done: Promise<void>;
+  /** Shared by all who came after this one began. */
+  next: Promise<void> | undefined;
+}
+
+const folderSyncs = new Map<string, FolderSync>();
+
+async function syncNow(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();
   } finally {
     await handle.close();
   }
+}
+
+function startSync(folder: string): Promise<void> {
+  const done = syncNow(folder).finally(() => {
+    if (folderSyncs.get(folder) === sync) folderSyncs.delete(folder);
+  });
+  const sync: FolderSync = { done, next: undefined };
+  folderSyncs.set(folder, sync);
+  return done;
+}
+
+/** Makes what has been done in the folder before this call durable. Calls that come while one is under way share the one after it. */
+function syncFolder(folder: string): Promise<void> {
+  const running = folderSyncs.get(folder);
+  if (!running) return startSync(folder);
+  running.next ??= running.done.catch(() => undefined).then(() => startSync(folder));
+  return running.next;
 }
 
 async function modeOf(path: string): Promise<number | undefined> {

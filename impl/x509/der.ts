@@ -1,4 +1,5 @@
 import * as asn1 from 'asn1js';
+import { readPlainDer } from './plain-der.ts';
 
 /** One element of a decoded structure: its tag, its children when constructed, its exact bytes. */
 export interface DerNode {
@@ -45,7 +46,14 @@ function toNode(block: asn1.BaseBlock): DerNode {
  * @throws DerError when the bytes are cut, too deep, too large, or followed by others.
  */
 export function readDer(bytes: Uint8Array, what: string): DerNode {
-  const { offset, result } = asn1.fromBER(Uint8Array.from(bytes), LIMITS);
+  // a copy, so that the nodes stay what they were
+  const own = Uint8Array.from(bytes);
+  return readPlainDer(own) ?? readCarefully(own, what);
+}
+
+/** As {@link readDer}, by asn1js alone. */
+export function readCarefully(bytes: Uint8Array, what: string): DerNode {
+  const { offset, result } = asn1.fromBER(bytes, LIMITS);
   if (offset === -1) throw new DerError(`${what} is not valid DER: ${result.error}`);
   if (offset !== bytes.length) throw new DerError(`${what} is followed by ${bytes.length - offset} stray bytes`);
   return toNode(result);
@@ -58,11 +66,22 @@ export function childOf(node: DerNode | undefined, index: number, tag: number, w
   return child;
 }
 
+/** Texts of object identifiers by their DER: the same few come in every certificate. */
+const knownOids = new Map<string, string>();
+const MOST_OIDS = 256;
+const LONGEST_OID_BYTES = 64;
+
 /** The dotted text of an OBJECT IDENTIFIER element, or an empty text for any other element. */
 export function oidText(node: DerNode | undefined): string {
   if (node?.tag !== TAG.oid) return '';
+  const name = Buffer.from(node.raw).toString('latin1');
+  const known = knownOids.get(name);
+  if (known !== undefined) return known;
   const { result } = asn1.fromBER(Uint8Array.from(node.raw));
-  return result instanceof asn1.ObjectIdentifier ? result.valueBlock.toString() : '';
+  const text = result instanceof asn1.ObjectIdentifier ? result.valueBlock.toString() : '';
+  if (knownOids.size >= MOST_OIDS) knownOids.clear();
+  if (node.raw.length <= LONGEST_OID_BYTES) knownOids.set(name, text);
+  return text;
 }
 
 /** Encodes an element of the given identifier octet around ready content. */

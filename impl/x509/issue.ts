@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { type Certificate, readCertificate } from './certificate.ts';
+import { createHash, X509Certificate } from 'node:crypto';
+import type { Certificate } from './certificate.ts';
 import { encodeExtension } from './csr-create.ts';
 import type { CertificateRequest, RawExtension } from './csr-parse.ts';
 import { bitString, octetString, readDer, sequence, TAG, unsignedInteger, wrap } from './der.ts';
@@ -24,6 +24,9 @@ export interface IssueRequest {
   readonly serial: Uint8Array;
 }
 
+/** A new certificate. */
+export type IssuedCertificate = Pick<Certificate, 'der' | 'x509'>;
+
 const SUBJECT_KEY_ID = '2.5.29.14';
 const AUTHORITY_KEY_ID = '2.5.29.35';
 const LAST_TIME_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
@@ -36,7 +39,7 @@ const LAST_TIME_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
  * @throws IssueError when the issuer has expired, is not yet valid in reverse order, its key is not the signer's, or the end of validity
  *   is past the year 9999; whatever the signer rejects with.
  */
-export async function issueCertificate(request: IssueRequest): Promise<Certificate> {
+export async function issueCertificate(request: IssueRequest): Promise<IssuedCertificate> {
   const { csr, signer } = request;
   const [issuer] = request.issuerChain;
   if (issuer && !issuer.x509.publicKey.equals(signer.publicKey)) {
@@ -57,7 +60,9 @@ export async function issueCertificate(request: IssueRequest): Promise<Certifica
     wrap(TAG.context3, sequence(...extensions(csr, issuer))),
   );
   const signature = await signer.sign(tbs);
-  return readCertificate(sequence(tbs, algorithm, bitString(signature)));
+  const der = sequence(tbs, algorithm, bitString(signature));
+  // OpenSSL has to be able to read what is handed out
+  return { der, x509: new X509Certificate(der) };
 }
 
 function serialNumber(random: Uint8Array): Buffer {

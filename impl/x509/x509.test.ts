@@ -21,6 +21,7 @@ import {
   Pkcs7Error,
   parseChain,
   parseCsr,
+  readCertificate,
   readCertsOnlyPkcs7,
   softwareSigner,
   subjectTableEntries,
@@ -68,7 +69,7 @@ async function issue(options: {
       signer: leaf.signer,
     }),
   );
-  return issueCertificate({
+  const issued = await issueCertificate({
     csr,
     ...(options.subject ? { subject: options.subject } : {}),
     issuerChain: options.issuer?.chain ?? [],
@@ -77,6 +78,7 @@ async function issue(options: {
     lifetimeSeconds: (options.days ?? 30) * DAY,
     serial: randomBytes(16),
   });
+  return readCertificate(issued.der);
 }
 
 async function authority(kind: 'p256' | 'p384' | 'rsa' = 'p256', days = 365) {

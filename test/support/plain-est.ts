@@ -7,6 +7,7 @@ import {
   createCsr,
   issueCertificate,
   parseCsr,
+  readCertificate,
   softwareSigner,
 } from '../../impl/x509/index.ts';
 
@@ -28,7 +29,7 @@ const SIGNED_DATA = Buffer.from('06092a864886f70d010702', 'hex');
 const DATA = Buffer.from('06092a864886f70d010701', 'hex');
 
 /** A certs-only message (RFC 5652 5.1). */
-function certsOnly(certificates: readonly Certificate[]): string {
+function certsOnly(certificates: readonly Pick<Certificate, 'der'>[]): string {
   const empty = tagged(0x31);
   const set = tagged(0xa0, ...certificates.map(({ der }) => der));
   const signed = tagged(0x30, Buffer.from('020101', 'hex'), empty, tagged(0x30, DATA), set, empty);
@@ -52,7 +53,7 @@ export async function startPlainEst(now: () => number, lifetimeSeconds: number):
   );
   const issue = (csr: typeof own, issuerChain: Certificate[], seconds: number) =>
     issueCertificate({ csr, issuerChain, signer, now: now(), lifetimeSeconds: seconds, serial: randomBytes(16) });
-  const ca = await issue(own, [], 100 * 365 * 86_400);
+  const ca = readCertificate((await issue(own, [], 100 * 365 * 86_400)).der);
   const state = { reachable: true, issued: 0 };
   const server: Server = createServer(async (request, response) => {
     if (!state.reachable) {
