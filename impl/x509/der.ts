@@ -1,16 +1,8 @@
 import * as asn1 from 'asn1js';
+import type { DerNode } from './der-node.ts';
 import { readPlainDer } from './plain-der.ts';
 
-/** One element of a decoded structure: its tag, its children when constructed, its exact bytes. */
-export interface DerNode {
-  /** First identifier octet (class, constructed bit, number below 31). */
-  readonly tag: number;
-  /** Whole element with header, exactly as received. */
-  readonly raw: Uint8Array;
-  /** Content octets. */
-  readonly content: Uint8Array;
-  readonly children: readonly DerNode[];
-}
+export type { DerNode } from './der-node.ts';
 
 /** Raised when bytes are no definite-length ASN.1 within the limits; `message` names what was read. */
 export class DerError extends Error {

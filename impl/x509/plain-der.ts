@@ -1,4 +1,4 @@
-import type { DerNode } from './der.ts';
+import type { DerNode } from './der-node.ts';
 
 const CONSTRUCTED = 0x20;
 const NUMBER_BITS = 0x1f;
