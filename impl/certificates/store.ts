@@ -149,10 +149,10 @@ export class CertificateStore {
     return text === '' ? undefined : text;
   }
 
-  async #readFile(id: string): Promise<string | undefined> {
+  #readFile(id: string): string | undefined {
     const path = this.#pathOf(id);
     try {
-      return await this.#files.read(path);
+      return this.#files.read(path);
     } catch (cause) {
       const text = cause instanceof TypeError;
       const what = text ? `certificate "${id}" in ${path} is no text; convert it to PEM` : undefined;
