@@ -148,20 +148,29 @@ async function sendSlowly(
   response.end();
 }
 
+/** What is the same for every request of a connection. */
+interface ConnectionFacts {
+  readonly number: number;
+  readonly chain: readonly X509Certificate[];
+  /** Subjects of the chain. */
+  readonly subjects: readonly string[];
+  readonly tls: TlsBinding;
+  readonly serverName: string | undefined;
+}
+
 /** One request on its way through the door. */
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Of the connection. */
-  readonly number: number;
+  readonly connection: () => ConnectionFacts;
   readonly reset: () => void;
 }
 
-async function serveOne(options: FrontDoorOptions, { request, response, number, reset }: Exchange): Promise<void> {
+async function serveOne(options: FrontDoorOptions, exchange: Exchange): Promise<void> {
+  const { request, response, reset } = exchange;
+  const connection = exchange.connection();
+  const { chain, tls } = connection;
   const clock = options.clock ?? new SystemClock();
-  const socket = request.socket as TLSSocket;
-  const chain = clientChain(socket);
-  const tls = tlsBinding(socket);
   const body = await readBody(request, options.maxBodyBytes ?? LARGEST_BODY_BYTES);
   const target = request.url ?? '/';
   const method = request.method ?? '';
@@ -173,8 +182,8 @@ async function serveOne(options: FrontDoorOptions, { request, response, number, 
     target,
     headers: rawHeaders,
     body: body ?? Buffer.alloc(0),
-    clientChain: chain.map((certificate) => certificate.subject),
-    connection: { number, protocol: tls.protocol, serverName: socket.servername || undefined },
+    clientChain: connection.subjects,
+    connection: { number: connection.number, protocol: tls.protocol, serverName: connection.serverName },
   });
   const hangUp = new AbortController();
   response.on('close', () => hangUp.abort(new Error('the caller hung up')));
@@ -219,16 +228,20 @@ async function serveOne(options: FrontDoorOptions, { request, response, number, 
 /** A resumed session would hide the client's chain: tickets are off, and no cache of sessions is kept. */
 const TLS_RULES = { minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET } as const;
 
-/** Numbers connections from 1 in the order of their first requests. */
-function countConnections(): (socket: Socket) => number {
-  const numbers = new WeakMap<Socket, number>();
+/** Asks each connection once, at its first request (nothing is renegotiated); numbers them from 1 in that order. */
+function connectionFacts(): (socket: Socket) => ConnectionFacts {
+  const known = new WeakMap<Socket, ConnectionFacts>();
   let last = 0;
   return (socket) => {
-    const known = numbers.get(socket);
-    if (known !== undefined) return known;
-    last++;
-    numbers.set(socket, last);
-    return last;
+    let facts = known.get(socket);
+    if (!facts) {
+      const secure = socket as TLSSocket;
+      const chain = clientChain(secure);
+      const subjects = chain.map((certificate) => certificate.subject);
+      facts = { number: ++last, chain, subjects, tls: tlsBinding(secure), serverName: secure.servername || undefined };
+      known.set(socket, facts);
+    }
+    return facts;
   };
 }
 
@@ -257,7 +270,7 @@ function trackConnections(server: Server): { destroyAll(): void; reset(above: So
  * connection shows its chain), absolute-form targets, limits on head and body, journal and faults (spec/cloud.md 9 and 10).
  */
 export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDoor> {
-  const numberOf = countConnections();
+  const factsOf = connectionFacts();
   const server = createServer(
     {
       cert: options.tls.certPem,
@@ -271,7 +284,9 @@ export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDo
     (request, response) => {
       const reset = () => connections.reset(request.socket);
       // what fails here is the caller's side: it hung up, or its body never came
-      serveOne(options, { request, response, number: numberOf(request.socket), reset }).catch(() => response.destroy());
+      serveOne(options, { request, response, connection: () => factsOf(request.socket), reset }).catch(() =>
+        response.destroy(),
+      );
     },
   );
   const connections = trackConnections(server);
