@@ -129,8 +129,10 @@ function headOf({ status, headers = {} }: FrontDoorAnswer, bodyBytes: number): O
 
 function send(response: ServerResponse, answer: FrontDoorAnswer): void {
   const body = answer.body ?? '';
-  response.writeHead(answer.status, headOf(answer, Buffer.byteLength(body)));
-  if (answer.cutAfterBytes === undefined) response.end(body);
+  const length = Buffer.byteLength(body);
+  response.writeHead(answer.status, headOf(answer, length));
+  // a text of ASCII alone leaves faster when Node is told so
+  if (answer.cutAfterBytes === undefined) response.end(body, length === body.length ? 'latin1' : 'utf8');
   else response.write(Buffer.from(body).subarray(0, answer.cutAfterBytes), () => response.socket?.destroy());
 }
 

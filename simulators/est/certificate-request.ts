@@ -113,7 +113,7 @@ export function readRequest(body: Buffer, keys: KeyRule = STRICT_KEYS): Verified
   } catch {
     throw refuse('the public key of the request cannot be read');
   }
-  checkKey(publicKey, keys);
+  checkKey(publicKey, request.spki, keys);
   if (!isGenuine(request, publicKey)) throw refuse('the signature of the request does not verify');
   return { ...request, publicKey };
 }
