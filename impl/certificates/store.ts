@@ -149,10 +149,10 @@ export class CertificateStore {
     return text === '' ? undefined : text;
   }
 
-  #readFile(id: string): string | undefined {
+  async #readFile(id: string): Promise<string | undefined> {
     const path = this.#pathOf(id);
     try {
-      return this.#files.read(path);
+      return await this.#files.read(path);
     } catch (cause) {
       const text = cause instanceof TypeError;
       const what = text ? `certificate "${id}" in ${path} is no text; convert it to PEM` : undefined;

@@ -1,4 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { close, constants, fstat, open, read, type Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { type FolderMark, FolderWatches } from './folder-watches.ts';
 
 const MOST_FILES = 512;
@@ -6,6 +8,11 @@ const MOST_FILES = 512;
 const LOOK_AGAIN_MS = 1000;
 /** A file changed this shortly before it was read may change again without a new time stamp, so it is read again. */
 const RACY_MS = 50;
+
+// each step of the callback API is one trip to a thread; file handles of fs/promises cost several times as much
+const fstatOf = promisify<number, Stats>(fstat);
+const readFrom = promisify(read);
+const openAt = promisify<string, number, number>(open);
 
 interface Entry<T> {
   readonly content: T;
@@ -15,9 +22,9 @@ interface Entry<T> {
   lookedAt: number;
 }
 
-function unlessAbsent<T>(work: () => T): T | undefined {
+async function unlessAbsent<T>(result: Promise<T>): Promise<T | undefined> {
   try {
-    return work();
+    return await result;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
@@ -26,13 +33,13 @@ function unlessAbsent<T>(work: () => T): T | undefined {
 }
 
 /** Opens a file, and tells whether its name is a symlink; never waits for the other end of a pipe. */
-function openPlain(path: string): { readonly fd: number; readonly link: boolean } {
+async function openPlain(path: string): Promise<{ readonly fd: number; readonly link: boolean }> {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK;
   try {
-    return { fd: openSync(path, flags | constants.O_NOFOLLOW), link: false };
+    return { fd: await openAt(path, flags | constants.O_NOFOLLOW), link: false };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw error;
-    return { fd: openSync(path, flags), link: true };
+    return { fd: await openAt(path, flags), link: true };
   }
 }
 
@@ -43,7 +50,7 @@ export interface FileKind<T> {
   /** Names the kind in errors, as `key file`. */
   readonly what: string;
   readonly largestBytes: number;
-  /** Reads the bytes; they are its own to wipe. Throws for what cannot be used: nothing is kept then. */
+  /** Reads the bytes; they are its own to wipe. Rejects or throws for what cannot be used: nothing is kept then. */
   parse(bytes: Buffer): T;
   /** Stands for a file that is not there. */
   readonly absent: T;
@@ -54,9 +61,6 @@ export interface FileKind<T> {
 /**
  * Parsed files. A change of a file counts at once: its folder is watched, or its status is looked at before each use where that
  * cannot be (symlinks, folders without events). Callers let an {@link eventTurn} pass between a request's arrival and its first read.
- *
- * Files are read at once, not by the pool of threads: they are some hundred bytes that the system has in memory or fetches in one go, and
- * the four trips to the pool take twenty times as long as that (docs/decisions/small-files.md).
  */
 export class CachedFiles<T> {
   readonly #entries = new Map<string, Entry<T>>();
@@ -67,8 +71,8 @@ export class CachedFiles<T> {
     this.#kind = kind;
   }
 
-  /** What the file at `path` holds now. Throws the system error, or for what is no plain file of the largest size. */
-  read(path: string): T {
+  /** What the file at `path` holds now. Rejects with the system error, or for what is no plain file of the largest size. */
+  read(path: string): Promise<T> | T {
     const known = this.#entries.get(path);
     const unchanged =
       known?.mark && this.#watches.markOf(path) === known.mark && performance.now() - known.lookedAt < LOOK_AGAIN_MS;
@@ -85,12 +89,12 @@ export class CachedFiles<T> {
     this.#entries.clear();
   }
 
-  #look(path: string): T {
+  async #look(path: string): Promise<T> {
     const lookedAt = performance.now();
     const mark = this.#watches.markOf(path);
     const known = this.#entries.get(path);
     if (known) {
-      const stats = unlessAbsent(() => statSync(path));
+      const stats = await unlessAbsent(stat(path));
       if (stats && known.fingerprint === fingerprintOf(stats) && known.mark === mark) {
         known.lookedAt = lookedAt;
         return known.content;
@@ -99,20 +103,20 @@ export class CachedFiles<T> {
       if (!stats) return this.#kind.absent;
     }
     const started = this.#kind.now();
-    const file = unlessAbsent(() => openPlain(path));
+    const file = await unlessAbsent(openPlain(path));
     if (!file) return this.#kind.absent;
     try {
-      const stats = fstatSync(file.fd);
-      const content = this.#kind.parse(this.#bytesOf(path, file.fd, stats));
+      const stats = await fstatOf(file.fd);
+      const content = this.#kind.parse(await this.#bytesOf(path, file.fd, stats));
       const entry = { content, mark: file.link ? undefined : mark, fingerprint: fingerprintOf(stats), lookedAt };
-      if (entry.mark !== undefined || stats.ctimeMs < started - RACY_MS) this.#keep(path, entry);
+      this.#keep(path, entry, entry.mark !== undefined || stats.ctimeMs < started - RACY_MS);
       return content;
     } finally {
-      closeSync(file.fd);
+      close(file.fd, () => undefined);
     }
   }
 
-  #bytesOf(path: string, fd: number, stats: Stats): Buffer {
+  async #bytesOf(path: string, fd: number, stats: Stats): Promise<Buffer> {
     const { what, largestBytes } = this.#kind;
     if (!stats.isFile()) throw new Error(`${what} ${path} is not a plain file`);
     if (stats.size > largestBytes) throw new Error(`${what} ${path} is larger than ${largestBytes} bytes`);
@@ -120,14 +124,16 @@ export class CachedFiles<T> {
     const room = Buffer.alloc(stats.size + 1);
     let length = 0;
     for (;;) {
-      const bytesRead = readSync(fd, room, length, room.length - length, length);
+      const { bytesRead } = await readFrom(fd, room, length, room.length - length, length);
       length += bytesRead;
       if (bytesRead === 0 || length >= stats.size) return room.subarray(0, length);
     }
   }
 
-  #keep(path: string, entry: Entry<T>): void {
+  /** What was read while its folder changed is not kept. */
+  #keep(path: string, entry: Entry<T>, steady: boolean): void {
     this.#entries.delete(path);
+    if (!steady || (entry.mark && this.#watches.markOf(path) !== entry.mark)) return;
     this.#entries.set(path, entry);
     const oldest = this.#entries.size > MOST_FILES ? this.#entries.keys().next().value : undefined;
     if (oldest !== undefined) this.#entries.delete(oldest);

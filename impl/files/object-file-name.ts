@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
 /**
  * The file name of a key or certificate id: the id's ASCII letters and digits, `-`, lower-case hex SHA-256 of the id's UTF-8 bytes,
@@ -7,5 +7,6 @@ import { hash } from 'node:crypto';
  * @param extension with its dot, or empty (module cache files of identityd).
  */
 export function objectFileName(id: string, extension: '.key' | '.cer' | ''): string {
-  return `${id.replace(/[^0-9A-Za-z]/g, '')}-${hash('sha256', id, 'hex')}${extension}`;
+  const digest = createHash('sha256').update(id, 'utf8').digest('hex');
+  return `${id.replace(/[^0-9A-Za-z]/g, '')}-${digest}${extension}`;
 }

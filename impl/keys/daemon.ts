@@ -1,7 +1,5 @@
-import { statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { configPaths, endpointsFrom, loadConfig, watchConfig } from '../config/index.ts';
 import { isUnfinishedWrite, isUnfinishedWriteOf, removeFileDurable } from '../files/index.ts';
 import { serve } from '../ipc/index.ts';
@@ -25,27 +23,15 @@ import { TokenHost } from './token/index.ts';
 
 /** Beside the folder of key files; the reference does not look at it. */
 const INDEX_FILE = 'key-ids.jsonl';
-/** Files that are looked at before requests have their turn: less than a millisecond. */
-const LOOKS_A_TURN = 100;
-
-function sizeOf(path: string): number | undefined {
-  try {
-    return statSync(path).size;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Names key files without content, which a power cut may have left where another keyd wrote them; they are kept. */
 async function reportEmptyFiles(homeFolder: string, log: Logger): Promise<void> {
   const folder = join(homeFolder, 'keys');
   const names = await readdir(folder).catch(() => []);
-  let looks = 0;
   for (const name of names.filter((each) => each.endsWith('.key'))) {
-    // the pool of threads would take many times as long over a great many files
-    if (++looks % LOOKS_A_TURN === 0) await nextTurn();
-    const path = join(folder, name);
-    if (sizeOf(path) === 0) log.warn(`key file ${path} is empty; put its bytes back, or make the key again`);
+    const stats = await stat(join(folder, name)).catch(() => undefined);
+    if (stats?.size === 0)
+      log.warn(`key file ${join(folder, name)} is empty; put its bytes back, or make the key again`);
   }
 }
 

@@ -5,7 +5,7 @@ import { removeFileDurable, renameDurable, writeFileDurable } from '../files/ind
 import type { Logger } from '../process/index.ts';
 import { openAead, sealAead } from './aead.ts';
 import type { FileCache } from './file-cache.ts';
-import { looksLikePrivateKey, pairOf, symmetricOf } from './file-content.ts';
+import { type FileContent, looksLikePrivateKey, pairOf, symmetricOf } from './file-content.ts';
 import { hmacSha256 } from './key-handle.ts';
 import { type AeadInput, type KeyPlace, type PairMechanism, type PairParts, unsuitable } from './key-place.ts';
 import type { PairAlgorithm } from './pair-algorithms.ts';
@@ -20,6 +20,9 @@ export interface FileParts {
   readonly now: () => number;
   readonly log: Logger;
 }
+
+const symmetricMark = (content: FileContent): object | undefined =>
+  content.kind === 'symmetric' ? content : undefined;
 
 /** A file as the place of one key (spec/keys-service.md 6). Symmetric keys and key pairs of one id share it; neither replaces the other. */
 export class FilePlace implements KeyPlace {
@@ -41,20 +44,20 @@ export class FilePlace implements KeyPlace {
     this.#log = parts.log;
   }
 
-  /** What the file holds now, by identity; undefined where it holds no symmetric key. */
-  mark(): object | undefined {
+  /** What the file holds now, by identity; undefined where it holds no symmetric key. Given at once where nothing has to be read. */
+  mark(): object | undefined | Promise<object | undefined> {
     const content = this.#cache.read(this.path);
-    return content.kind === 'symmetric' ? content : undefined;
+    return content instanceof Promise ? content.then(symmetricMark) : symmetricMark(content);
   }
 
   async hasKey(): Promise<boolean> {
-    const content = this.#cache.read(this.path);
+    const content = await this.#cache.read(this.path);
     return content.kind !== 'empty' && symmetricOf(content, this.path) !== undefined;
   }
 
   /** Nothing but an empty file is replaced, as the reference does, and not without a word. */
   async makeKey(): Promise<'made'> {
-    const content = this.#cache.read(this.path);
+    const content = await this.#cache.read(this.path);
     if (content.kind === 'empty') this.#warnReplaced('is empty', 'a new key is made in its place');
     else if (symmetricOf(content, this.path)) return 'made';
     await this.#write(randomBytes(NEW_KEY_BYTES));
@@ -63,7 +66,7 @@ export class FilePlace implements KeyPlace {
 
   async importKey(bytes: Buffer): Promise<'made'> {
     if (looksLikePrivateKey(bytes)) throw unsuitable('the bytes of a symmetric key must not be a PEM private key');
-    const content = this.#cache.read(this.path);
+    const content = await this.#cache.read(this.path);
     if (content.kind === 'empty') this.#warnReplaced('is empty', 'the imported key takes its place');
     else symmetricOf(content, this.path);
     await this.#write(bytes);
@@ -79,31 +82,31 @@ export class FilePlace implements KeyPlace {
   }
 
   async hmac(message: Buffer): Promise<Buffer | undefined> {
-    const key = symmetricOf(this.#cache.read(this.path), this.path);
+    const key = symmetricOf(await this.#cache.read(this.path), this.path);
     return key && hmacSha256(key, message);
   }
 
   async seal(input: AeadInput, plaintext: Buffer): Promise<Buffer | undefined> {
-    const key = symmetricOf(this.#cache.read(this.path), this.path);
+    const key = symmetricOf(await this.#cache.read(this.path), this.path);
     return key && sealAead(key, input, plaintext);
   }
 
   async open(input: AeadInput, ciphertext: Buffer): Promise<Buffer | undefined> {
-    const key = symmetricOf(this.#cache.read(this.path), this.path);
+    const key = symmetricOf(await this.#cache.read(this.path), this.path);
     return key && openAead(key, input, ciphertext);
   }
 
   async hasPair(): Promise<boolean> {
-    return this.#cache.read(this.path).kind === 'pair';
+    return (await this.#cache.read(this.path)).kind === 'pair';
   }
 
   async pairParts(): Promise<PairParts | undefined> {
-    return pairOf(this.#cache.read(this.path), this.path)?.parts;
+    return pairOf(await this.#cache.read(this.path), this.path)?.parts;
   }
 
   /** Only the first algorithm is tried, and nothing but an empty file is replaced. */
   async makePair(algorithms: readonly PairAlgorithm[]): Promise<void> {
-    const content = this.#cache.read(this.path);
+    const content = await this.#cache.read(this.path);
     if (content.kind !== 'absent' && content.kind !== 'empty') {
       throw unsuitable(
         `key file ${this.path} holds something else than a readable key pair and is kept; delete it first`,
@@ -116,18 +119,18 @@ export class FilePlace implements KeyPlace {
   }
 
   async sign(mechanism: PairMechanism, input: Buffer): Promise<Buffer | undefined> {
-    return pairOf(this.#cache.read(this.path), this.path)?.sign(mechanism, input);
+    return pairOf(await this.#cache.read(this.path), this.path)?.sign(mechanism, input);
   }
 
   /** Whether a pair may be moved here: a symmetric key is not overwritten, a damaged pair is. */
   async admitsPair(): Promise<boolean> {
-    return this.#cache.read(this.path).kind !== 'symmetric';
+    return (await this.#cache.read(this.path)).kind !== 'symmetric';
   }
 
   /** Moves the pair of this file to another, replacing what is there. Across file systems it is copied first, then removed. */
   async moveTo(target: FilePlace): Promise<void> {
     await target.#makeFolder();
-    const replaced = this.#cache.read(target.path);
+    const replaced = await this.#cache.read(target.path);
     if (replaced.kind === 'empty') target.#warnReplaced('is empty', 'the moved key pair takes its place');
     if (replaced.kind === 'unreadable') {
       target.#warnReplaced(`cannot be used (${replaced.reason})`, 'the moved key pair takes its place');

@@ -54,7 +54,7 @@ export class Handles {
 
   async #mintNew(ref: KeyRef): Promise<string> {
     const handle = await mintHandle(ref, randomBytes(NONCE_BYTES), this.#mac);
-    const mark = this.#mark();
+    const mark = await this.#mark();
     this.#believe(nameOf(handle), ref, mark);
     this.#noteSpare(handle, ref, mark);
     return handle;
@@ -69,14 +69,14 @@ export class Handles {
   async open(handle: string): Promise<KeyRef> {
     const name = nameOf(handle);
     const known = this.#believed.get(name);
-    const mark = this.#mark();
+    const mark = await this.#mark();
     if (known && known.mark === mark) {
       if (mark === undefined && known.until <= performance.now()) this.#confirm(handle, name, known);
       return known.ref;
     }
     const ref = await openHandle(handle, this.#mac);
     // the key that verified it is the one from before, unless it was replaced meanwhile
-    if (mark !== this.#mark()) return ref;
+    if (mark !== (await this.#mark())) return ref;
     this.#believe(name, ref, mark);
     this.#noteSpare(handle, ref, mark);
     return ref;
@@ -93,7 +93,7 @@ export class Handles {
     });
   }
 
-  #mark(): object | undefined {
+  #mark(): object | undefined | Promise<object | undefined> {
     return this.#memory ?? this.#keys.mark(HANDLE_VALIDATION_KEY);
   }
 

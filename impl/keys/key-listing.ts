@@ -177,9 +177,7 @@ export class KeyListing {
 
   async #read(path: string): Promise<FoundKey> {
     try {
-      // reading and parsing take their time with a great many keys
-      await nextTurn();
-      return describeContent(this.#parts.cache.read(path));
+      return describeContent(await this.#parts.cache.read(path));
     } catch (error) {
       this.#parts.log.warn(`key file ${path} could not be listed: ${(error as Error).message}`);
       return { state: 'unreadable' };

@@ -47,7 +47,7 @@ export class SymmetricKeys {
    * What the key is now, to be compared by identity: the same object as long as its one file is unchanged. Undefined where a token has a
    * say, and where there is no key.
    */
-  mark(id: string): object | undefined {
+  mark(id: string): object | undefined | Promise<object | undefined> {
     const [place, ...others] = this.#places.ofKey(id);
     return place?.kind === 'file' && others.length === 0 ? place.mark() : undefined;
   }
