@@ -1,9 +1,11 @@
 import type { Checklist, Group, Scenario } from '../runner/index.ts';
-import { goldenCertificates } from './golden-certificates.ts';
+import { disturbed } from './disturbed.ts';
+import { goldenCertificates, goldenCertificatesOnToken } from './golden-certificates.ts';
+import { reload } from './reload.ts';
 import { badBodies, issuance, store } from './service.ts';
 
-export const certificatesGroups: readonly Group[] = [store, badBodies, issuance];
-export const certificatesGolden: readonly Scenario[] = [goldenCertificates];
+export const certificatesGroups: readonly Group[] = [store, badBodies, issuance, disturbed, reload];
+export const certificatesGolden: readonly Scenario[] = [goldenCertificates, goldenCertificatesOnToken];
 
 /** certificates-service.md, checklist of eighty. */
 export const certificatesChecklist: Checklist = {
@@ -30,40 +32,36 @@ export const certificatesChecklist: Checklist = {
     27: 'judged by certificates#delete-bad-json',
     28: 'judged as TR-013/certd',
     29: 'judged as TR-014/certd',
-    32: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
+    32: 'judged by certificates#csr-new-label',
     33: 'judged by certificates#post-issuer-half',
-    34: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    36: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    38: 'needs an EST server',
-    39: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    40: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    42: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    43: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    45: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    46: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    47: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    48: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    49: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    50: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    52: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    54: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    55: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
-    56: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
+    34: 'judged by certificates#issuer-null',
+    36: 'judged by certificates#issuer-empty-file',
+    38: 'judged by certificates#issuer-for-est-id',
+    39: 'judged by certificates#issuer-chain',
+    40: 'judged by certificates#self-signed',
+    42: 'judged by certificates#self-signed-mismatch',
+    43: 'judged by certificates#local-ca-missing',
+    45: 'judged by certificates#csr-own-ski',
+    46: 'judged by certificates#csr-ca-true',
+    47: 'judged by certificates#local-ca',
+    48: 'judged by certificates#local-ca',
+    49: 'judged by certificates#issuer-ten-days',
+    50: 'judged by certificates#issuer-expired',
+    52: 'judged by certificates#issuer-p384',
+    54: 'judged by certificates#subj',
+    55: 'judged by certificates#subj-lower',
+    56: 'judged by certificates#subj-unknown and certificates#subj-unknown-get',
     57: 'judged by certificates#expiry-zero',
     58: 'judged as TR-044/certd',
     59: 'judged as TR-045/certd',
     60: 'judged as TR-045/certd',
     61: 'judged as TR-047/certd and TR-048/certd',
     65: 'judged by certificates#loaded-missing-put and certificates#loaded-get',
-    69: 'not judged yet: needs a CA key in keyd that fits the request, or a set-up of its own',
+    69: 'judged by certificates#preloaded-cycle',
     70: 'judged by certificates#bundle-no-newline',
     71: 'judged by certificates#preloaded-der-20-times',
     72: 'judged as TR-027/certd',
     73: 'judged as TR-021/certd',
-    74: 'reload is judged for keyd as KS-035',
-    75: 'reload is judged for keyd as KS-035',
-    76: 'needs an EST server that hangs',
-    77: 'a crash during a write is judged for keyd as KS-094',
     78: 'judged as TR-020/certd',
     79: 'judged as TR-041/certd',
     80: 'judged by certificates#loaded-web',

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { type Context, expectError, expectStatus, group, stringMember, type World } from '../runner/index.ts';
 import { Caller } from './caller.ts';
-import { certdWithLocalCa, makeCsr, STRANGER, USER } from './world.ts';
+import { certdWithLocalCa, certFileName, makeCsr, STRANGER, USER } from './world.ts';
 
 interface Callers {
   readonly world: World;
@@ -20,10 +20,7 @@ async function callers(context: Context): Promise<Callers> {
   return { world, root: new Caller(world), user: new Caller(world, USER), stranger: new Caller(world, STRANGER), pem };
 }
 
-function certFile(world: World, id: string): string {
-  const name = `${id.replace(/[^A-Za-z0-9]/g, '')}-${createHash('sha256').update(id).digest('hex')}.cer`;
-  return world.path('certd', 'home', 'certs', name);
-}
+const certFile = (world: World, id: string): string => world.path('certd', 'home', 'certs', certFileName(id));
 
 const NOT_FOUND = 'parameter "id" has an invalid value\ncaused by: not found';
 

@@ -6,6 +6,7 @@ import {
   type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  Name,
   PublicKey,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
@@ -13,8 +14,17 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509';
 
-const ECDSA = { name: 'ECDSA', hash: 'SHA-256', namedCurve: 'P-256' };
-const DAY_MS = 86_400_000;
+/** Kinds of keys that are made here. */
+export type KeyKind = 'ec' | 'rsa' | 'p384';
+
+const SIGNING: Readonly<
+  Record<KeyKind, { readonly name: string; readonly hash: string; readonly namedCurve?: string }>
+> = {
+  ec: { name: 'ECDSA', hash: 'SHA-256', namedCurve: 'P-256' },
+  p384: { name: 'ECDSA', hash: 'SHA-384', namedCurve: 'P-384' },
+  rsa: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+};
+export const DAY_MS = 86_400_000;
 
 /** A key with its certificate. */
 export interface Holder {
@@ -31,22 +41,37 @@ export interface Wish {
   readonly fromMs?: number;
   readonly toMs?: number;
   readonly extensions?: readonly Extension[];
+  /** `absent`: without the identifiers of the keys. */
+  readonly identifiers?: 'absent';
 }
 
 const arrayBuffer = (bytes: Uint8Array): ArrayBuffer => Uint8Array.from(bytes).buffer;
 
+function kindOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): KeyKind {
+  if (asymmetricKeyType === 'rsa') return 'rsa';
+  return asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'p384' : 'ec';
+}
+
+/** Octets of the subjectPublicKey at the end of a SubjectPublicKeyInfo: a point, or what follows the 24 octets of an RSA key's head. */
+const KEY_OCTETS: Readonly<Record<KeyKind, number>> = { ec: -65, p384: -97, rsa: 24 };
+
 /** The octets of the subjectPublicKey bit string, hashed: what key identifiers are (RFC 5280 4.2.1.2). */
 function keyIdentifier(publicKey: KeyObject): string {
   const spki = publicKey.export({ type: 'spki', format: 'der' });
-  // the last element of a SubjectPublicKeyInfo is the bit string; P-256 points have 65 octets
-  const bits = publicKey.asymmetricKeyType === 'ec' ? spki.subarray(-65) : spki.subarray(24);
-  return createHash('sha1').update(bits).digest('hex');
+  return createHash('sha1')
+    .update(spki.subarray(KEY_OCTETS[kindOf(publicKey)]))
+    .digest('hex');
 }
 
-export const newKey = (kind: 'ec' | 'rsa' = 'ec') =>
-  kind === 'ec'
-    ? generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-    : generateKeyPairSync('rsa', { modulusLength: 2048 });
+export function newKey(kind: KeyKind = 'ec'): { publicKey: KeyObject; privateKey: KeyObject } {
+  if (kind === 'rsa') return generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return generateKeyPairSync('ec', { namedCurve: kind === 'ec' ? 'prime256v1' : 'secp384r1' });
+}
+
+const identifiersOf = (own: KeyObject, issuer: KeyObject): Extension[] => [
+  new SubjectKeyIdentifierExtension(keyIdentifier(own)),
+  new AuthorityKeyIdentifierExtension(keyIdentifier(issuer)),
+];
 
 /** Issues a certificate; without an issuer it is signed by `signer` and its own issuer. */
 export async function issue(
@@ -57,7 +82,8 @@ export async function issue(
   const serial = randomBytes(16);
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
   const der = signer.privateKey.export({ type: 'pkcs8', format: 'der' });
-  const signingKey = await webcrypto.subtle.importKey('pkcs8', arrayBuffer(der), ECDSA, false, ['sign']);
+  const signingAlgorithm = SIGNING[kindOf(signer.publicKey)];
+  const signingKey = await webcrypto.subtle.importKey('pkcs8', arrayBuffer(der), signingAlgorithm, false, ['sign']);
   return X509CertificateGenerator.create({
     serialNumber: serial.toString('hex'),
     subject: wish.subject,
@@ -66,11 +92,10 @@ export async function issue(
     notAfter: new Date(now + (wish.toMs ?? 90 * DAY_MS)),
     publicKey: new PublicKey(arrayBuffer(wish.publicKey.export({ type: 'spki', format: 'der' }))),
     signingKey,
-    signingAlgorithm: ECDSA,
+    signingAlgorithm,
     extensions: [
       ...(wish.extensions ?? []),
-      new SubjectKeyIdentifierExtension(keyIdentifier(wish.publicKey)),
-      new AuthorityKeyIdentifierExtension(keyIdentifier(signer.publicKey)),
+      ...(wish.identifiers ? [] : identifiersOf(wish.publicKey, signer.publicKey)),
     ],
   });
 }
@@ -79,14 +104,15 @@ export async function issue(
 export async function issueHolder(
   wish: Omit<Wish, 'publicKey'>,
   signer?: Holder,
-  kind: 'ec' | 'rsa' = 'ec',
+  kind: KeyKind = 'ec',
 ): Promise<Holder> {
   const keys = newKey(kind);
   const certificate = await issue({ ...wish, publicKey: keys.publicKey }, signer ?? keys);
   return { certificate, ...keys };
 }
 
-const CA = [
+/** Extensions of an authority. */
+export const CA = [
   new BasicConstraintsExtension(true, undefined, true),
   new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
 ];
@@ -114,6 +140,16 @@ export async function makeAuthorities(): Promise<Authorities> {
   return { root, issuing, bootstrapCa, server, wrongHost };
 }
 
+/** A name of one attribute after the other, each a UTF8String. */
+export const utf8Name = (parts: readonly Readonly<Record<string, string>>[]): Name =>
+  new Name(
+    parts.map((part) => Object.fromEntries(Object.entries(part).map(([type, utf8String]) => [type, [{ utf8String }]]))),
+  );
+
 /** PEM of certificates in the order given. */
 export const pemOf = (...certificates: readonly X509Certificate[]): string =>
   certificates.map((certificate) => `${certificate.toString('pem')}\n`).join('');
+
+/** PKCS#8 PEM of the private key. */
+export const privatePem = ({ privateKey }: Pick<Holder, 'privateKey'>): string =>
+  privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();

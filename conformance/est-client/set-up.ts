@@ -1,9 +1,8 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { ExtendedKeyUsageExtension } from '@peculiar/x509';
 import { exchange, expectStatus, stringMember, type World } from '../runner/index.ts';
-import { type Authorities, type Holder, issue, issueHolder, newKey, pemOf } from './ca.ts';
+import { type Authorities, DAY_MS, issue, issueHolder, newKey, pemOf, privatePem } from './ca.ts';
 
-const DAY_MS = 86_400_000;
 const KEYD = 'api-version=2021-05-01';
 const EST_ID = 'estid-c45f3e96a312cc524fecceddbc40dfc2aa789eae911d8bc7dd4eda19b93be900.cer';
 const CLIENT = [new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.2'])];
@@ -64,9 +63,6 @@ async function createdKey(world: World): Promise<KeyObject> {
   const der = Buffer.concat([head, Buffer.from(stringMember(point, 'value'), 'base64')]);
   return createPublicKey({ key: der, format: 'der', type: 'spki' });
 }
-
-const privatePem = (holder: Pick<Holder, 'privateKey'>): string =>
-  holder.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
 /** Writes bootstrap certificate and key, starts keyd with its keys, and stores the identity of the scenario. */
 export async function setUpKeys(world: World, id: string, ca: Authorities, tokenLines = ''): Promise<void> {

@@ -12,6 +12,8 @@ import { symmetricKeys } from './symmetric.ts';
 import { takeOverOfDevices } from './take-over.ts';
 import { tokens } from './tokens.ts';
 
+export { importIntoToken, prepareToken, tokenMissing } from './stores.ts';
+
 export const keysGroups: readonly Group[] = [
   protocol,
   badBodies,

@@ -93,3 +93,17 @@ export const STORES: Readonly<Record<StoreName, Store>> = {
     },
   },
 };
+
+/** Why there can be no SoftHSM token on this machine; undefined when there can. */
+export const tokenMissing = (): string | undefined => STORES.softhsm.whyNot();
+
+/** Makes an empty SoftHSM token in the world's folder; gives its lines of `[aziot_keys]`. */
+export const prepareToken = (world: World): Promise<string> => STORES.softhsm.prepare(world);
+
+/** Puts a private key (path of a PKCS#8 PEM file) into the token of {@link prepareToken}; gives its URI for `[preloaded_keys]`. */
+export async function importIntoToken(world: World, label: string, path: string): Promise<string> {
+  const where = ['--import', path, '--token', TOKEN_LABEL, '--pin', PIN];
+  const id = Buffer.from(label).toString('hex');
+  await run('softhsm2-util', [...where, '--label', label, '--id', id], { env: { ...process.env, ...world.env } });
+  return `pkcs11:token=${TOKEN_LABEL};object=${label}?pin-value=${PIN}`;
+}

@@ -32,7 +32,7 @@ export interface Outcome {
 
 /** `KS-043/softhsm` and `keys-softhsm#create` were judged on a token. */
 function storeOf(id: string): StoreKind {
-  const found = /(?:\/|^keys-)(softhsm|tpm)(?:#|$)/.exec(id)?.[1];
+  const found = /(?:\/|^[a-z]+-)(softhsm|tpm)(?:#|$)/.exec(id)?.[1];
   return found === 'softhsm' || found === 'tpm' ? found : 'file';
 }
 
