@@ -60,6 +60,7 @@ export const startCertd: StartDaemon = async (context) => {
   const keyd = createKeydClient({ socketPath: endpoints.keyd, retries: 0, clock });
   const random = Math.random;
   const est = createEstClient({ send: sendHttps, clock, log: log.for('est'), keydSocketPath: endpoints.keyd, random });
+  await state.store.removeLeftOvers();
   const service = new CertificateService(state, { keyd, est, clock, log, random, counters: createCounters() });
   const server = await serve({ api: certdApi(service), socketPath: endpoints.certd, maxRequests, env, log });
   service.start();

@@ -1,6 +1,15 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { CachedFiles, eventTurn, objectFileName, removeFileDurable, writeFileDurable } from '../files/index.ts';
+import {
+  CachedFiles,
+  eventTurn,
+  isUnfinishedWrite,
+  isUnfinishedWriteOf,
+  objectFileName,
+  removeFileDurable,
+  removeUnfinishedWrites,
+  writeFileDurable,
+} from '../files/index.ts';
 import { Changes } from './changes.ts';
 import { NamedLocks } from './locks.ts';
 import type { Preloaded } from './preloaded.ts';
@@ -83,6 +92,16 @@ export class CertificateStore {
       }
       this.changes.tell();
     });
+  }
+
+  /** Removes what a killed certd left of its last write: in the home directory, and beside the preloaded files. It was never read. */
+  async removeLeftOvers(): Promise<void> {
+    await removeUnfinishedWrites(this.#folder, isUnfinishedWrite);
+    for (const entry of this.#preloaded.values()) {
+      if (entry.kind !== 'file') continue;
+      const path = await realpath(entry.path).catch(() => entry.path);
+      await removeUnfinishedWrites(dirname(path), (name) => isUnfinishedWriteOf(name, path));
+    }
   }
 
   /** Removes the file of an id; one that is not there is fine. Throws {@link StoreError}. */

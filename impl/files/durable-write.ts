@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants, type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Marks the temp files of unfinished writes; see {@link isUnfinishedWrite}. */
@@ -104,6 +104,15 @@ export async function removeFileDurable(path: string): Promise<boolean> {
   }
   await syncFolder(dirname(path));
   return true;
+}
+
+/** Removes the temp files of a folder that a killed writer left; a folder that is not there is fine. For the start of their one writer. */
+export async function removeUnfinishedWrites(
+  folder: string,
+  isUnfinished: (fileName: string) => boolean,
+): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter(isUnfinished)) await removeFileDurable(join(folder, name));
 }
 
 /** Renames within one file system, replacing the target, and makes it durable in both folders. */

@@ -3,6 +3,7 @@ export {
   isUnfinishedWrite,
   isUnfinishedWriteOf,
   removeFileDurable,
+  removeUnfinishedWrites,
   renameDurable,
   writeFileDurable,
 } from './durable-write.ts';

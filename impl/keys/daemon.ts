@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { configPaths, endpointsFrom, loadConfig, watchConfig } from '../config/index.ts';
-import { isUnfinishedWrite, isUnfinishedWriteOf, removeFileDurable } from '../files/index.ts';
+import { isUnfinishedWrite, isUnfinishedWriteOf, removeUnfinishedWrites } from '../files/index.ts';
 import { serve } from '../ipc/index.ts';
 import type { DaemonContext, Logger, RunningDaemon } from '../process/index.ts';
 import { keydApi } from './api.ts';
@@ -36,14 +36,11 @@ async function reportEmptyFiles(homeFolder: string, log: Logger): Promise<void> 
 }
 
 /** Removes the temp files that a killed keyd left: in its folder, and beside an operator's file that it was writing. They were never read. */
-async function removeUnfinishedWrites({ homeFolder, preloaded }: KeydSettings): Promise<void> {
-  const remove = async (folder: string, isUnfinished: (name: string) => boolean) => {
-    const names = await readdir(folder).catch(() => []);
-    for (const name of names.filter(isUnfinished)) await removeFileDurable(join(folder, name));
-  };
-  if (homeFolder !== undefined) await remove(join(homeFolder, 'keys'), isUnfinishedWrite);
+async function removeLeftOvers({ homeFolder, preloaded }: KeydSettings): Promise<void> {
+  if (homeFolder !== undefined) await removeUnfinishedWrites(join(homeFolder, 'keys'), isUnfinishedWrite);
   for (const place of preloaded.values())
-    if (place.kind === 'file') await remove(dirname(place.path), (name) => isUnfinishedWriteOf(name, place.path));
+    if (place.kind === 'file')
+      await removeUnfinishedWrites(dirname(place.path), (name) => isUnfinishedWriteOf(name, place.path));
 }
 
 /** With a module and a base slot both configured, the token must be there at start; a login is not tried yet (spec/keys-service.md 2.3). */
@@ -82,7 +79,7 @@ export async function startKeyd(context: DaemonContext): Promise<RunningDaemon> 
   for (const warning of warnings) log.warn(warning);
   let settings = readSettings(value);
   const endpoints = endpointsFrom(value.endpoints, (message) => log.warn(message));
-  await removeUnfinishedWrites(settings);
+  await removeLeftOvers(settings);
 
   const now = () => clock.now();
   const counters = new Counters();
