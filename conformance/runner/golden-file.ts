@@ -36,7 +36,7 @@ const RESPONSE = new Set(['status', 'headers', 'body', 'headBytes', 'oneWrite'])
  */
 const FACTS = new Set(
   (
-    'after before calls certificateChanged changed config directoryWasInTheWay dropIn exists exit exitCode info isSocket keyChanged ' +
+    'after before calls certificateChanged changed commands config directoryWasInTheWay dropIn exists exit exitCode fifty handles info isSocket keyChanged ' +
     'keyMatches keys log logAtDefaultLevel mode modes name note other otherUid otherUidAfterwards primaryMatches requests result ' +
     'sameUidAfterwards seconds secondsAfterStart secondsUntilNoticed size start stored temp'
   ).split(' '),

@@ -20,6 +20,8 @@ export interface Scenario {
   readonly file: string;
   /** The golden file, where several scenarios replay one; what is listed for that file in differences.json holds for all of them. */
   readonly recording?: string;
+  /** Gives the steps of the recording, where they are not its exchanges in their order. */
+  readonly load?: () => Promise<RecordedExchange[]>;
   build(world: World): Promise<void>;
   /** Steps in place of the recorded ones: facts without a request, and steps that have to do something first. */
   readonly steps?: Readonly<Record<string, (replay: Replay, exchange: RecordedExchange) => Promise<void>>>;
@@ -31,10 +33,14 @@ export interface Scenario {
   readonly before?: Readonly<Record<string, (replay: Replay) => Promise<void>>>;
   /** Changes the request of an exchange that quotes values of the recording's own run. */
   readonly requests?: Readonly<Record<string, (request: WireRequest, replay: Replay) => WireRequest>>;
+  /** The same for exchanges that are not named: for a whole kind of them. */
+  readonly remake?: (request: WireRequest, replay: Replay, exchange: RecordedExchange) => WireRequest;
   /** Verifies what the recording says was `checked`. */
   readonly verify?: Readonly<
     Record<string, (answer: WireAnswer, replay: Replay, exchange: RecordedExchange) => Promise<void> | void>
   >;
+  /** Verifies what the recording says of every exchange beside its answer; runs last, after steps too. */
+  readonly check?: (replay: Replay, exchange: RecordedExchange) => Promise<void>;
   /** Members that differ from run to run in every exchange of the file. */
   readonly volatile?: readonly string[];
   /** Exchanges of the file that are not replayed, with the reason; reported as skipped. */
@@ -59,7 +65,7 @@ export class GoldenRun {
   /** @throws Error when a listed difference names no exchange of the file */
   static async load(scenario: Scenario): Promise<GoldenRun> {
     const recording = scenario.recording ?? scenario.file;
-    const exchanges = await loadGolden(recording);
+    const exchanges = await (scenario.load?.() ?? loadGolden(recording));
     const listed = new Map([...(await loadDifferences(recording)), ...(await loadDifferences(scenario.file))]);
     const ids = new Set(exchanges.map(({ id }) => id));
     for (const id of listed.keys())
@@ -72,7 +78,13 @@ export class GoldenRun {
     const replay: Replay = { world, saved: this.#saved };
     await this.scenario.before?.[recorded.id]?.(replay);
     const step = this.scenario.steps?.[recorded.id] ?? this.scenario.factStep?.(recorded);
-    if (step) return step(replay, recorded);
+    if (step) await step(replay, recorded);
+    else await this.#exchange(replay, recorded);
+    await this.scenario.check?.(replay, recorded);
+  }
+
+  async #exchange(replay: Replay, recorded: RecordedExchange): Promise<void> {
+    const { world } = replay;
     const { request, response } = recorded;
     if (!request || !response)
       throw new Error(`no step replays ${recorded.id}; add one to the scenario of ${this.scenario.file}`);
@@ -84,7 +96,8 @@ export class GoldenRun {
 
   async #send(replay: Replay, recorded: RecordedExchange, request: WireRequest): Promise<WireAnswer> {
     const own = { ...request, ...this.#differences.get(recorded.id)?.request };
-    const changed = this.scenario.requests?.[recorded.id]?.(own, replay) ?? own;
+    const changed =
+      this.scenario.requests?.[recorded.id]?.(own, replay) ?? this.scenario.remake?.(own, replay, recorded) ?? own;
     const words = { '@ROOT@': replay.world.root, ...this.scenario.words?.(replay.world) };
     const body = fillIn(changed.body, this.#saved, words);
     const socket = replay.world.socket(daemonNamed(recorded.daemon ?? ''));

@@ -3,6 +3,7 @@ import { importing } from './import.ts';
 import { signing } from './sign.ts';
 import { start } from './start.ts';
 
+export { tpmGolden } from './golden-tpm.ts';
 export { Swtpm, swtpmIsMissing } from './swtpm.ts';
 export { COMMAND_CODES, type CommandName, type Play, TpmProxy } from './tpm-proxy.ts';
 

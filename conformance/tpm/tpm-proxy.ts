@@ -17,6 +17,7 @@ export const COMMAND_CODES = {
   FlushContext: 0x165,
   ReadPublic: 0x173,
   StartAuthSession: 0x176,
+  GetCapability: 0x17a,
   PolicyGetDigest: 0x189,
 } as const;
 export type CommandName = keyof typeof COMMAND_CODES;
@@ -187,7 +188,8 @@ export class TpmProxy {
   }
 }
 
-function ask(path: string, request: Buffer): Promise<Buffer> {
+/** One command to a TPM, on a connection of its own; gives its whole response. @param path the Unix socket of the TPM */
+export function ask(path: string, request: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const tpm = connect(path);
     tpm.on('error', reject).on('close', () => reject(new Error('the TPM went away')));

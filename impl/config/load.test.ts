@@ -79,10 +79,13 @@ describe('what is wrong is named', () => {
     await expect(load()).rejects.toThrow('key "homedir_path" is missing');
   });
 
-  it.each(['-1', '"x"', '0'])('TR-032, TR-033: max_requests = %s is refused with file, line and key', async (value) => {
-    put('config.toml', `homedir_path = "/h"\nmax_requests = ${value}`);
-    await expect(load()).rejects.toThrow(/config\.toml:2: key "max_requests" .*; it is a (number|string)/);
-  });
+  it.each(['-1', '"x"', '0', '5.0'])(
+    'TR-032, TR-033: max_requests = %s is refused with file, line and key',
+    async (value) => {
+      put('config.toml', `homedir_path = "/h"\nmax_requests = ${value}`);
+      await expect(load()).rejects.toThrow(/config\.toml:2: key "max_requests" .*; it is a (number|string)/);
+    },
+  );
 
   it('TR-049: a scalar in place of a table is refused', async () => {
     put('config.toml', 'homedir_path = "/h"\n[names]\na = "b"');

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { ConfigError } from './config-error.ts';
+import { partNumbersOf } from './numbers.ts';
 import type { ConfigPaths } from './paths.ts';
 import type { TomlTable } from './table.ts';
 
@@ -27,7 +28,7 @@ function parseSource(path: string, bytes: Buffer): ConfigSource {
     throw new ConfigError(`${path}: not UTF-8 text; save it as UTF-8`);
   }
   try {
-    return { path, text, table: parse(text, { integersAsBigInt: 'asNeeded' }) as TomlTable };
+    return { path, text, table: partNumbersOf(parse(text, { integersAsBigInt: true }) as TomlTable) };
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const what = error.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '');

@@ -1,4 +1,4 @@
-/** A TOML value as smol-toml gives it; integers beyond 2^53 are bigint. */
+/** A TOML value; a bigint is an integer beyond 2^53, or a float that is whole. */
 export type TomlValue = string | number | bigint | boolean | Date | TomlValue[] | TomlTable;
 
 /** A TOML table. */
