@@ -21,6 +21,8 @@ export interface Rate {
   readonly p50: number;
   readonly p99: number;
   readonly failures: number;
+  /** Answered requests of each connection. */
+  readonly perCaller: readonly number[];
 }
 
 function requestText(load: Load, target: string): string {
@@ -55,7 +57,12 @@ function exchange(socket: Socket, text: string): Promise<boolean> {
   });
 }
 
-async function caller(load: Load, until: number, latencies: number[], number: number): Promise<number> {
+interface Served {
+  readonly answered: number;
+  readonly failures: number;
+}
+
+async function caller(load: Load, until: number, latencies: number[], number: number): Promise<Served> {
   const own = { ...load, body: load.body.replaceAll('@CALLER@', String(number)) };
   const texts = (load.targets ?? [load.target]).map((target) => requestText(own, target));
   let sent = 0;
@@ -73,7 +80,7 @@ async function caller(load: Load, until: number, latencies: number[], number: nu
     }
   }
   socket?.destroy();
-  return failures;
+  return { answered: sent - failures, failures };
 }
 
 /** Runs the load to its end. */
@@ -83,10 +90,12 @@ export async function runLoad(load: Load): Promise<Rate> {
   const callers = Array.from({ length: load.connections }, (_, number) =>
     caller(load, begin + load.seconds * 1000, latencies, number),
   );
-  const failures = (await Promise.all(callers)).reduce((sum, count) => sum + count, 0);
+  const served = await Promise.all(callers);
   const seconds = (performance.now() - begin) / 1000;
   latencies.sort((a, b) => a - b);
   const at = (share: number) =>
     latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? Number.NaN;
-  return { requestsPerSecond: latencies.length / seconds, p50: at(0.5), p99: at(0.99), failures };
+  const failures = served.reduce((sum, each) => sum + each.failures, 0);
+  const perCaller = served.map(({ answered }) => answered);
+  return { requestsPerSecond: latencies.length / seconds, p50: at(0.5), p99: at(0.99), failures, perCaller };
 }

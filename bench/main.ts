@@ -5,6 +5,7 @@ import { benchIdentity } from './identity.ts';
 import { benchKeys } from './keys.ts';
 import { benchRates } from './rates.ts';
 import { benchMemory, benchStart } from './sandbox-run.ts';
+import { benchTpm } from './tpm.ts';
 
 const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   start: benchStart,
@@ -14,9 +15,10 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   est: benchEst,
   identity: benchIdentity,
   keys: benchKeys,
+  tpm: benchTpm,
 };
 
-const HELP = `npm run bench [-- start | memory | rates | certificates | est | identity | keys …]
+const HELP = `npm run bench [-- start | memory | rates | certificates | est | identity | keys | tpm …]
 
   start   ten runs of the main job: time of each step
   memory  memory of each daemon once provisioned
@@ -24,6 +26,7 @@ const HELP = `npm run bench [-- start | memory | rates | certificates | est | id
   est  EST simulator: issuance over TLS beside a bare node:https handler with one P-256 verify and one sign
   identity  identityd: own identity beside bare node:http, 50 creations at once beside the hub alone, memory over 10,000 modules
   rates   requests per second of keyd beside bare node:http, in the same run
+  tpm     tpmd: a signature on swtpm beside the raw TPM command and a bare node:http round trip; ten callers
   keys    what keyd must reach: signing beside the bare work, a token that is busy, 100,000 keys, memory, start
 
 Without a name all of them run, some minutes in all. Tables go to standard output as Markdown.

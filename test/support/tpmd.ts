@@ -27,11 +27,23 @@ function accepts(path: string): Promise<boolean> {
   });
 }
 
+/** What a process of tpmd is started with beside its configuration. */
+export interface TpmdOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** `dropped` where reading the log would take time that is measured. */
+  readonly log?: 'kept' | 'dropped';
+}
+
 /** A tpmd as a process, with a folder and a socket of its own. */
 export class Tpmd {
   readonly folder = mkdtempSync(join(tmpdir(), 'tpmd-'));
   log = '';
   #child: ChildProcess | undefined;
+  readonly #options: TpmdOptions;
+
+  constructor(options: TpmdOptions = {}) {
+    this.#options = options;
+  }
 
   get socket(): string {
     return join(this.folder, 'tpmd.sock');
@@ -45,10 +57,16 @@ export class Tpmd {
   async start(config: string): Promise<'serves' | number> {
     const path = join(this.folder, 'config.toml');
     writeFileSync(path, `${config}\n[endpoints]\naziot_tpmd = "unix://${this.socket}"\n`);
-    const env = { ...process.env, AZIOT_TPMD_CONFIG: path, AZIOT_TPMD_CONFIG_DIR: join(this.folder, 'config.d') };
-    const child = spawn(LAUNCHER, ['tpmd'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const { env: more, log = 'kept' } = this.#options;
+    const env = {
+      ...process.env,
+      ...more,
+      AZIOT_TPMD_CONFIG: path,
+      AZIOT_TPMD_CONFIG_DIR: join(this.folder, 'config.d'),
+    };
+    const child = spawn(LAUNCHER, ['tpmd'], { env, stdio: ['ignore', 'ignore', log === 'kept' ? 'pipe' : 'ignore'] });
     this.#child = child;
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.log += text;
     });
     for (;;) {
