@@ -12,7 +12,10 @@ import { symmetricKeys } from './symmetric.ts';
 import { takeOverOfDevices } from './take-over.ts';
 import { tokens } from './tokens.ts';
 
-export { importIntoToken, prepareToken, tokenMissing } from './stores.ts';
+export { Caller } from './caller.ts';
+export { compilerMissing } from './native.ts';
+export { p256Key } from './public-key.ts';
+export { importIntoToken, prepareToken, STORES, type Store, tokenMissing } from './stores.ts';
 
 export const keysGroups: readonly Group[] = [
   protocol,

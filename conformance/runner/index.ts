@@ -6,7 +6,15 @@ export { loadDifferences } from './golden-differences.ts';
 export { loadGolden, type RecordedExchange } from './golden-file.ts';
 export { goldenGroup } from './golden-group.ts';
 export { fits } from './ids.ts';
-export { type CloudProgram, cloudFromEnv, DAEMONS, type Daemon, type Launch, launchFromEnv } from './launch.ts';
+export {
+  type CloudProgram,
+  cloudFromEnv,
+  DAEMONS,
+  type Daemon,
+  engineFromEnv,
+  type Launch,
+  launchFromEnv,
+} from './launch.ts';
 export type { Level, Need } from './level.ts';
 export {
   type Checklist,

@@ -91,3 +91,20 @@ export function cloudFromEnv(env: NodeJS.ProcessEnv = process.env): CloudProgram
   const program = env['AZIOT_CONFORMANCE_CLOUD'];
   return program ? { program, args: [] } : { program: process.execPath, args: [OWN_CLOUD] };
 }
+
+/** An OpenSSL engine to test. */
+export interface EngineFile {
+  readonly file: string;
+  /** A program that builds it, where it is that of this project. */
+  readonly build?: string;
+}
+
+const OWN_ENGINE = fileURLToPath(new URL('../../impl/openssl/build/aziot_keys.so', import.meta.url));
+const OWN_BUILD = fileURLToPath(new URL('../../impl/openssl/build.sh', import.meta.url));
+
+/** The engine under test: `AZIOT_CONFORMANCE_ENGINE`, for driver `ours` that of this project; undefined where none is given. */
+export function engineFromEnv({ driver }: Launch, env: NodeJS.ProcessEnv = process.env): EngineFile | undefined {
+  const given = env['AZIOT_CONFORMANCE_ENGINE'];
+  if (given) return { file: resolve(given) };
+  return driver === undefined || driver === 'ours' ? { file: OWN_ENGINE, build: OWN_BUILD } : undefined;
+}

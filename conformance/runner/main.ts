@@ -106,6 +106,7 @@ function againOptions({ driver, env }: Options): string[] {
     ...(env['AZIOT_CONFORMANCE_ALLOW_CHANGES'] === '1' ? ['--allow-changes'] : []),
     ...option('--command', 'COMMAND'),
     ...option('--rust-dir', 'RUST_DIR'),
+    ...option('--engine', 'ENGINE'),
     ...option('--est', 'EST'),
     ...option('--cloud', 'CLOUD'),
   ];

@@ -11,7 +11,7 @@ export const USAGE = `usage: aziot-conformance run [options]          ask the da
        aziot-conformance requirements [--json]  the requirements as a page, or as data
 
 What is asked
-  --profile NAMES     areas, by comma: keys, certificates, identity, tpm, est-client, dps, hub, est, transport, edge (default: all)
+  --profile NAMES     areas, by comma: keys, openssl, certificates, identity, tpm, est-client, dps, hub, est, transport, edge (default: all)
   --only PATTERNS     ids, by comma: KS-0*, TR-027/keyd, keys-files#create
   --strict            "should" and "quirk" count as "must" does
   --without NEEDS     what this machine lacks on purpose, by comma: pkcs11, tpm, root, uids
@@ -23,6 +23,7 @@ What is tested (docs/conformance.md explains each)
   --allow-changes     external: things may be created in what runs already
   --command PATH      command: an executable with the verbs configure, start, stop, kill, as
   --rust-dir DIR      aziotd-rust: the folder with the binaries
+  --engine PATH       another OpenSSL engine (aziot_keys.so) than that of this project
   --est FILE          a JSON file that describes another EST server
   --cloud PATH        a program that is another simulated cloud
   --name TEXT         what the implementation is called in reports
@@ -78,6 +79,7 @@ export function readOptions(args: readonly string[]): Options {
       'allow-changes': flag,
       command: text,
       'rust-dir': text,
+      engine: text,
       est: text,
       cloud: text,
       name: text,
@@ -109,6 +111,7 @@ export function readOptions(args: readonly string[]): Options {
     ...given('ALLOW_CHANGES', values['allow-changes'] ? '1' : undefined),
     ...given('COMMAND', values.command),
     ...given('RUST_DIR', values['rust-dir']),
+    ...given('ENGINE', values.engine),
     ...given('EST', values.est),
     ...given('CLOUD', values.cloud),
   };

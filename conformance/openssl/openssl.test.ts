@@ -1,0 +1,4 @@
+import { testRequirements } from '../testing/index.ts';
+import { opensslChecklist, opensslGroups } from './index.ts';
+
+testRequirements(opensslGroups, opensslChecklist);
