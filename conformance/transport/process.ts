@@ -11,10 +11,10 @@ import {
   group,
   type World,
 } from '../runner/index.ts';
-import { SUBJECTS, type Subject, target } from './subject.ts';
+import { freshFor, SUBJECTS, type Subject, target } from './subject.ts';
 
 async function configured(context: Context, subject: Subject, more: Record<string, string> = {}): Promise<World> {
-  const world = await context.fresh();
+  const world = await freshFor(context, subject);
   await world.configure(subject.daemon, { main: subject.minimal, dropIns: more });
   return world;
 }
@@ -149,10 +149,11 @@ export const processLife: readonly Group[] = SUBJECTS.map((subject) => {
       'endpoints: an absolute unix URI is used, a key of another form is warned about',
       'spec',
       async (context) => {
-        const world = await context.fresh();
+        const world = await freshFor(context, subject);
         if (!world.ownSockets) context.skip('the daemons under test do not read [endpoints]');
-        await world.configure(daemon, { main: `${subject.minimal}\n[endpoints]\naziot_tpmd = "fd://7"\n` });
-        await world.file(`${daemon}/config.d/zzz.toml`, '[endpoints]\naziot_tpmd = 5\n');
+        const other = daemon === 'tpmd' ? 'aziot_keyd' : 'aziot_tpmd';
+        await world.configure(daemon, { main: `${subject.minimal}\n[endpoints]\n${other} = "fd://7"\n` });
+        await world.file(`${daemon}/config.d/zzz.toml`, `[endpoints]\n${other} = 5\n`);
         const running = await world.start(daemon);
         await serves(world, subject);
         if (daemon === 'identityd') await running.logged(/\[WARN\].*aziot_tpmd/, 5_000);

@@ -9,13 +9,14 @@ import {
   type World,
 } from '../runner/index.ts';
 import { busyConnections, twelveConnections } from './probes.ts';
-import { SUBJECTS, type Subject, target } from './subject.ts';
+import { needSubject, SUBJECTS, type Subject, target } from './subject.ts';
 
 const A = 4001;
 
 /** A world of the requirement's own, as a full line of one test would hinder the next. */
 async function own(context: Context, subject: Subject, lines = ''): Promise<World> {
   context.needRoot();
+  needSubject(context, subject);
   const world = await context.fresh();
   await subject.world.build(world);
   if (lines !== '') {

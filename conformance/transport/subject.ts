@@ -1,4 +1,6 @@
+import { symlink } from 'node:fs/promises';
 import {
+  type Context,
   type Daemon,
   exchange,
   expectError,
@@ -9,6 +11,7 @@ import {
   type WireResult,
   type World,
 } from '../runner/index.ts';
+import { Swtpm, swtpmIsMissing } from '../tpm/index.ts';
 
 /** What the transport requirements need to know of one daemon. */
 export interface Subject {
@@ -22,12 +25,30 @@ export interface Subject {
   readonly post: { readonly path: string; readonly body: Record<string, unknown>; taken(result: WireResult): void };
   /** A member of that body without which it has the wrong shape. */
   readonly required: string;
-  /** A path that takes (or at least parses) a PUT. */
-  readonly puttable: string;
+  /** A path that takes (or at least parses) a PUT; undefined where none does. */
+  readonly puttable?: string;
   /** A method with a body that a known path does not have. */
   readonly lacking: { readonly method: string; readonly path: string };
   /** The least configuration with which the daemon starts. */
   readonly minimal: string;
+  /** What the daemon cannot start without, beside its configuration: made in a world before the configuration is written. */
+  readonly prepare?: (world: World) => Promise<void>;
+  /** What keeps the daemon from running here; undefined: nothing. */
+  readonly whyNot?: () => string | undefined;
+}
+
+/** A world of the requirement's own with what the daemon needs; skips the requirement where that cannot be had here. */
+export async function freshFor(context: Context, subject: Subject): Promise<World> {
+  needSubject(context, subject);
+  const world = await context.fresh();
+  await subject.prepare?.(world);
+  return world;
+}
+
+/** Skips the requirement where the daemon cannot run here. */
+export function needSubject(context: Context, { whyNot }: Subject): void {
+  const why = whyNot?.();
+  if (why !== undefined) context.skip(why, 'tpm');
 }
 
 /** The target of a path with the daemon's api-version. */
@@ -131,4 +152,41 @@ const identitydSubject: Subject = {
   minimal: IDENTITYD_MINIMAL,
 };
 
-export const SUBJECTS: readonly Subject[] = [keydSubject, certdSubject, identitydSubject];
+const TPMD_MINIMAL = 'tcti = "swtpm:path=@ROOT@/tpm/sock"\n';
+
+/** A software TPM of the world's own, under a name that its configuration can say beforehand. */
+async function attachTpm(world: World): Promise<void> {
+  const swtpm = await Swtpm.start();
+  world.onDispose(() => swtpm.dispose());
+  await symlink(swtpm.folder, world.path('tpm'));
+}
+
+const tpmdSubject: Subject = {
+  daemon: 'tpmd',
+  world: {
+    name: 'transport tpmd',
+    onRunning: async () => async () => {},
+    async build(world) {
+      await attachTpm(world);
+      await world.configure('tpmd', { main: TPMD_MINIMAL });
+      await world.start('tpmd');
+    },
+  },
+  version: '2020-09-01',
+  readable: '/get_tpm_keys',
+  post: {
+    path: '/sign_with_auth_key',
+    body: { data: 'aGVsbG8=' },
+    // without an auth key it gets as far as to miss one
+    taken(result) {
+      if (result.closed || result.status !== 200) expectError(result, 500, 'internal error');
+    },
+  },
+  required: 'data',
+  lacking: { method: 'DELETE', path: '/sign_with_auth_key' },
+  minimal: TPMD_MINIMAL,
+  prepare: attachTpm,
+  whyNot: swtpmIsMissing,
+};
+
+export const SUBJECTS: readonly Subject[] = [keydSubject, certdSubject, identitydSubject, tpmdSubject];
