@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { issueWithEngine, engineKeyOf as key, makeThreePairs, mustRun } from './test/issue.ts';
 import { hasNginx, Nginx } from './test/nginx.ts';
 import { RealKeyd, type Store, whyNot } from './test/real-keyd.ts';
 import { OpensslServer } from './test/tls-world.ts';
@@ -21,60 +21,13 @@ afterEach(async () => {
   await world.close();
 });
 
-function key(name: string, handle: string): string[] {
-  return ['-engine', 'aziot_keys', '-keyform', 'engine', name, handle];
-}
-
-async function must(command: readonly string[]): Promise<void> {
-  expect(await world.run(command)).toMatchObject({ exit: 0 });
-}
-
-/** A CA, and certificates by it for server and client, all with keys in keyd. */
-async function issue(handles: Readonly<Record<'ca' | 'server' | 'client', string>>): Promise<void> {
-  const subject = ['-subj', '/CN=TEST ca', '-days', '365', '-addext', 'basicConstraints=critical,CA:TRUE'];
-  await must(['openssl', 'req', '-x509', '-new', '-sha256', ...key('-key', handles.ca), ...subject, '-out', 'ca.pem']);
-  for (const name of ['server', 'client'] as const) {
-    await must([
-      'openssl',
-      'req',
-      '-new',
-      ...key('-key', handles[name]),
-      '-subj',
-      `/CN=TEST ${name}`,
-      '-out',
-      'leaf.csr',
-    ]);
-    writeFileSync(world.file('ext'), `subjectAltName=IP:127.0.0.1\nextendedKeyUsage=${name}Auth\n`);
-    const ca = [
-      '-CA',
-      'ca.pem',
-      '-CAkeyform',
-      'engine',
-      '-engine',
-      'aziot_keys',
-      '-CAkey',
-      handles.ca,
-      '-extfile',
-      'ext',
-    ];
-    await must(['openssl', 'x509', '-req', '-sha256', '-in', 'leaf.csr', ...ca, '-days', '30', '-out', `${name}.pem`]);
-    await must(['openssl', 'verify', '-CAfile', 'ca.pem', `${name}.pem`]);
-  }
-}
-
 function connect(port: number, handle: string): Promise<Ended> {
   const trust = ['-CAfile', 'ca.pem', '-verify_return_error', '-ign_eof', '-cert', 'client.pem'];
   const command = ['openssl', 's_client', '-connect', `127.0.0.1:${port}`, ...trust, ...key('-key', handle)];
   return world.run(command, { input: page, limitMs: 60_000 });
 }
 
-async function makePairs(algorithm: string): Promise<Record<'ca' | 'server' | 'client', string>> {
-  return {
-    ca: await keyd.makePair('ca', algorithm),
-    server: await keyd.makePair('server', algorithm),
-    client: await keyd.makePair('client', algorithm),
-  };
-}
+const makePairs = (algorithm: string) => makeThreePairs(keyd, algorithm);
 
 describe.each<[Store, number]>([
   ['files', 4],
@@ -89,7 +42,7 @@ describe.each<[Store, number]>([
       keyd = new RealKeyd(world, store);
       await keyd.start();
       const handles = await makePairs(algorithm);
-      await issue(handles);
+      await issueWithEngine(world, handles);
       expect(keyd.countFiles()).toBe(files);
       const server = await OpensslServer.start(world, 'server', key('-key', handles.server));
       try {
@@ -121,7 +74,7 @@ describe.each<[Store, number]>([
     async (algorithm) => {
       keyd = new RealKeyd(world, store);
       await keyd.start();
-      await issue(await makePairs(algorithm));
+      await issueWithEngine(world, await makePairs(algorithm));
       const nginx = await Nginx.start(world, 'server.pem', 'server');
       try {
         for (const version of ['1.2', '1.3']) {
@@ -142,15 +95,26 @@ describe.each<[Store, number]>([
       keyd = new RealKeyd(world, store);
       await keyd.start();
       const handles = await makePairs(algorithm);
-      await issue(handles);
+      await issueWithEngine(world, handles);
       expect(await world.sign(handles.client)).toMatchObject({ exit: 0 });
-      await must(['openssl', 'x509', '-in', 'client.pem', '-pubkey', '-noout', '-out', 'client.pub']);
-      await must(['openssl', 'dgst', '-sha256', '-verify', 'client.pub', '-signature', 'sig', 'data']);
+      await mustRun(world, ['openssl', 'x509', '-in', 'client.pem', '-pubkey', '-noout', '-out', 'client.pub']);
+      await mustRun(world, ['openssl', 'dgst', '-sha256', '-verify', 'client.pub', '-signature', 'sig', 'data']);
       const engine = ['-engine', 'aziot_keys', '-keyform', 'engine', '-inkey', handles.client];
       const signed = ['-binary', '-in', 'data', '-outform', 'DER', '-out', 'data.cms'];
-      await must(['openssl', 'cms', '-sign', '-md', 'sha256', '-signer', 'client.pem', ...engine, ...signed]);
+      await mustRun(world, ['openssl', 'cms', '-sign', '-md', 'sha256', '-signer', 'client.pem', ...engine, ...signed]);
       const trust = ['-CAfile', 'ca.pem', '-purpose', 'any', '-content', 'data', '-binary'];
-      await must(['openssl', 'cms', '-verify', '-inform', 'DER', '-in', 'data.cms', ...trust, '-out', 'content']);
+      await mustRun(world, [
+        'openssl',
+        'cms',
+        '-verify',
+        '-inform',
+        'DER',
+        '-in',
+        'data.cms',
+        ...trust,
+        '-out',
+        'content',
+      ]);
     },
     60_000,
   );
@@ -166,7 +130,7 @@ describe('keyd of this project', () => {
         keyd = new RealKeyd(world, store);
         await keyd.start();
         const handles = await makePairs('ec-p256');
-        await issue(handles);
+        await issueWithEngine(world, handles);
         const server = await OpensslServer.start(world, 'server', key('-key', handles.server));
         try {
           const clients = await Promise.all(Array.from({ length: 50 }, () => connect(server.port, handles.client)));
