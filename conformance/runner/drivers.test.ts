@@ -1,4 +1,4 @@
-import { mkdtemp, readlink, rm, stat, symlink } from 'node:fs/promises';
+import { mkdtemp, readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,13 +73,15 @@ test.skipIf(!isRoot)('aziotd-rust: a release build in a mount namespace of its o
   for (const name of ['keyd', 'certd', 'identityd'])
     await symlink(testing('stand-in-aziotd'), join(folder, `aziot-${name}`));
   const launch: Launch = { driver: 'aziotd-rust', program: folder };
+  const ofTheMachine = () => readdir('/run/aziot').catch(() => []);
+  const before = await ofTheMachine();
   const [one, other] = await Promise.all([worldOf(launch), worldOf(launch)]);
   const [first, second] = await Promise.all([one.start('keyd'), other.start('keyd')]);
   const own = await readlink('/proc/self/ns/mnt');
   const spaces = [first.pid, second.pid].map((pid) => readlink(`/proc/${pid}/ns/mnt`));
   expect(new Set([own, ...(await Promise.all(spaces))]).size).toBe(3);
   for (const world of [one, other]) expect(await exchange(world.socket('keyd'), 0, GET)).toMatchObject({ status: 400 });
-  await expect(stat('/run/aziot/keyd.sock')).rejects.toThrow(/ENOENT/);
+  expect(await ofTheMachine()).toEqual(before);
 });
 
 test('external: what needs control is not run, the rest is judged on the sockets given', async () => {

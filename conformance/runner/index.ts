@@ -26,6 +26,7 @@ export {
   type Source,
 } from './requirement.ts';
 export { judge, type Outcome } from './run.ts';
+export { currentTrace } from './trace.ts';
 export {
   header,
   requestBytes,

@@ -54,7 +54,7 @@ export function launchFromEnv(env: NodeJS.ProcessEnv = process.env): Launch {
       return { driver, program: '', running, mayChange: env['AZIOT_CONFORMANCE_ALLOW_CHANGES'] === '1' };
     }
     case 'azure':
-      throw new Error('driver azure is not there yet; test a simulated cloud with --cloud');
+      return { driver, program: '', running: {}, mayChange: env['AZIOT_CONFORMANCE_ALLOW_CHANGES'] === '1' };
   }
 }
 

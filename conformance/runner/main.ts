@@ -6,6 +6,7 @@ import { openCatalogue } from './catalogue.ts';
 import { runParts } from './engine.ts';
 import { loadExpected } from './expected.ts';
 import { launchFromEnv } from './launch.ts';
+import { openLedger } from './ledger.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { Progress, totals } from './progress.ts';
 import { htmlReport, junitReport, loadRecord, type RunRecord, requirementsPage, tapReport } from './reports/index.ts';
@@ -35,13 +36,15 @@ async function wantedParts(options: Options) {
 
 async function run(options: Options): Promise<number> {
   Object.assign(process.env, options.env);
-  launchFromEnv();
+  const { driver } = launchFromEnv();
   const started = new Date();
   const parts = await wantedParts(options);
   const expected = options.expected === undefined ? [] : await loadExpected(options.expected);
   const whole = parts.flatMap(({ groups }) => groups.flatMap(({ requirements }) => requirements)).length;
   const progress = new Progress(process.stdout, whole, options);
   const outcomes: Outcome[] = [];
+  const ledger = await openLedger();
+  process.env['AZIOT_CONFORMANCE_LEDGER'] = ledger.path;
   await runParts(
     parts.map(({ area, name, groups }) => ({
       area,
@@ -57,6 +60,8 @@ async function run(options: Options): Promise<number> {
     },
   );
   progress.end();
+  if (driver === 'azure') print(`${await ledger.sent()} requests were sent`);
+  await ledger.close();
   const narrowed = options.only.length > 0 || options.profiles.length > 0;
   const input = {
     ...(await suiteFacts()),
@@ -109,6 +114,10 @@ function againOptions({ driver, env }: Options): string[] {
     ...option('--engine', 'ENGINE'),
     ...option('--est', 'EST'),
     ...option('--cloud', 'CLOUD'),
+    ...option('--target', 'TARGET'),
+    ...option('--ca', 'CA'),
+    ...option('--max-requests', 'MAX_REQUESTS'),
+    ...option('--min-spacing', 'MIN_SPACING'),
   ];
 }
 

@@ -10,6 +10,9 @@ test('an unknown driver, verb, option, report and need are refused by name', () 
   expect(() => readOptions(['run', '--without', 'money'])).toThrow(/money/);
   expect(() => readOptions(['run', '--jobs', '0'])).toThrow(/--jobs 0/);
   expect(() => readOptions(['run', '--socket', 'keyd'])).toThrow(/keyd/);
+  expect(() => readOptions(['run', '--max-requests', '0'])).toThrow(/--max-requests 0/);
+  expect(() => readOptions(['run', '--min-spacing', '1.5'])).toThrow(/--min-spacing 1\.5/);
+  expect(() => readOptions(['run', '--driver', 'azure', '--profile', 'keys'])).toThrow(/dps and hub, not keys/);
   expect(() => readOptions(['run', 'KS-001'])).toThrow(/--only/);
 });
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type DriverName, driverNamed, socketsFrom } from './launch.ts';
-import type { Need } from './level.ts';
+import { NEEDS, type Need } from './level.ts';
 
 const REPORT_KINDS = ['html', 'junit', 'json', 'tap'] as const;
 export type ReportKind = (typeof REPORT_KINDS)[number];
@@ -14,18 +14,22 @@ What is asked
   --profile NAMES     areas, by comma: keys, openssl, certificates, identity, tpm, est-client, dps, hub, est, transport, edge (default: all)
   --only PATTERNS     ids, by comma: KS-0*, TR-027/keyd, keys-files#create
   --strict            "should" and "quirk" count as "must" does
-  --without NEEDS     what this machine lacks on purpose, by comma: pkcs11, tpm, root, uids
+  --without NEEDS     what is lacking on purpose, by comma: pkcs11, tpm, root, uids, control, changes, budget
 
 What is tested (docs/conformance.md explains each)
-  --driver NAME       ours (default), external, command, aziotd-rust
+  --driver NAME       ours (default), external, command, aziotd-rust, azure
   --aziotd PATH       ours: another program that becomes a daemon by its argument
   --socket NAME=PATH  external: the socket of a daemon that runs already; may be repeated
-  --allow-changes     external: things may be created in what runs already
+  --allow-changes     external, azure: things may be created in what runs already
   --command PATH      command: an executable with the verbs configure, start, stop, kill, as
   --rust-dir DIR      aziotd-rust: the folder with the binaries
   --engine PATH       another OpenSSL engine (aziot_keys.so) than that of this project
   --est FILE          a JSON file that describes another EST server
   --cloud PATH        a program that is another simulated cloud
+  --target FILE       a JSON file that describes another DPS and hub
+  --ca FILE           azure: the authorities of the services' certificates, PEM (default: those of Node)
+  --max-requests N    azure: no more requests than these (default: 300)
+  --min-spacing MS    azure: pause from one request to the next (default: 250)
   --name TEXT         what the implementation is called in reports
 
 What comes out
@@ -82,6 +86,10 @@ export function readOptions(args: readonly string[]): Options {
       engine: text,
       est: text,
       cloud: text,
+      target: text,
+      ca: text,
+      'max-requests': text,
+      'min-spacing': text,
       name: text,
       expected: text,
       report: many,
@@ -98,10 +106,10 @@ export function readOptions(args: readonly string[]): Options {
   if (!verb) throw new Error(`no verb is called ${JSON.stringify(first)}; use one of ${VERBS.join(', ')}`);
   if (verb !== 'report' && files.length > 0)
     throw new Error(`${JSON.stringify(files[0])} is no option; ids go to --only`);
-  const jobs = Number(values.jobs);
-  if (!Number.isInteger(jobs) || jobs < 1 || jobs > 64)
-    throw new Error(`--jobs ${values.jobs} is no number from 1 to 64`);
   const driver = driverNamed(values.driver);
+  // the guard of a live service counts and spaces what one process sends
+  const jobs = driver === 'azure' ? 1 : wholeNumber('jobs', values.jobs, 1, 64);
+  const profiles = profilesOf(driver, parts(values.profile));
   const sockets = (values.socket ?? []).join(',');
   socketsFrom(sockets);
   const env = {
@@ -114,16 +122,18 @@ export function readOptions(args: readonly string[]): Options {
     ...given('ENGINE', values.engine),
     ...given('EST', values.est),
     ...given('CLOUD', values.cloud),
+    ...given('TARGET', values.target),
+    ...given('CA', values.ca),
+    ...given('MAX_REQUESTS', limit('max-requests', values['max-requests'], 1)),
+    ...given('MIN_SPACING', limit('min-spacing', values['min-spacing'], 0)),
   };
   return {
     verb: values.help ? 'help' : verb === 'run' && values.list ? 'list' : verb,
     files,
-    profiles: parts(values.profile),
+    profiles,
     only: parts(values.only),
     strict: values.strict,
-    without: parts(values.without).map((need) =>
-      oneOf('need', need, ['pkcs11', 'tpm', 'root', 'uids', 'control'] as const),
-    ),
+    without: parts(values.without).map((need) => oneOf('need', need, NEEDS)),
     driver,
     name: values.name ?? driver,
     reports: parts(values.report).map((kind) => oneOf('report', kind, REPORT_KINDS)),
@@ -134,6 +144,27 @@ export function readOptions(args: readonly string[]): Options {
     env,
     ...(values.expected === undefined ? {} : { expected: values.expected }),
   };
+}
+
+/** What can be judged of live services. */
+const OF_AZURE: readonly string[] = ['dps', 'hub'];
+
+function profilesOf(driver: DriverName, wanted: readonly string[]): readonly string[] {
+  if (driver !== 'azure') return wanted;
+  const other = wanted.find((profile) => !OF_AZURE.includes(profile));
+  if (other !== undefined) throw new Error(`driver azure judges the profiles dps and hub, not ${other}`);
+  return wanted.length > 0 ? wanted : OF_AZURE;
+}
+
+function limit(name: string, value: string | undefined, least: number): string | undefined {
+  return value === undefined ? undefined : String(wholeNumber(name, value, least, 1_000_000));
+}
+
+function wholeNumber(name: string, value: string, least: number, most: number): number {
+  const number = Number(value);
+  if (value.trim() === '' || !Number.isInteger(number) || number < least || number > most)
+    throw new Error(`--${name} ${value} is no number from ${least} to ${most}`);
+  return number;
 }
 
 function given(name: string, value: string | undefined): Record<string, string> {

@@ -11,13 +11,20 @@ import {
   type Scenario,
 } from '../runner/index.ts';
 
-/** Declares the tests of an area: its checklist is accounted for, and each requirement is met by the daemons of the environment. */
-export function testRequirements(groups: readonly Group[], checklist: Checklist): void {
-  test('each id of the checklist has a handler, recorded exchanges or a reason', () => {
-    expect(registryDefects(groups, [checklist])).toEqual([]);
+/**
+ * Declares the tests of an area: its checklists are accounted for, and each requirement is met by what the environment names. `end` ends what
+ * the area started.
+ */
+export function testRequirements(
+  groups: readonly Group[],
+  checklists: Checklist | readonly Checklist[],
+  end?: () => Promise<void>,
+): void {
+  test('each id of the checklist has a handler, recorded exchanges or a reason, and none has two handlers', () => {
+    expect(registryDefects(groups, [checklists].flat())).toEqual([]);
   });
 
-  testGroups(groups, ({ id, text }) => `${id} ${text}`);
+  testGroups(groups, ({ id, text }) => `${id} ${text}`, end);
 }
 
 /** Declares the tests of recordings: one for each exchange, in its order. */
@@ -25,9 +32,16 @@ export async function testGolden(...scenarios: readonly Scenario[]): Promise<voi
   testGroups(await Promise.all(scenarios.map(goldenGroup)), ({ id }) => id);
 }
 
-function testGroups(groups: readonly Group[], title: (requirement: Requirement) => string): void {
+function testGroups(
+  groups: readonly Group[],
+  title: (requirement: Requirement) => string,
+  end: () => Promise<void> = async () => {},
+): void {
   const context = new Context(launchFromEnv());
-  afterAll(() => context.dispose());
+  afterAll(async () => {
+    await context.dispose();
+    await end();
+  });
 
   for (const { name, requirements } of groups)
     describe(name, () => {
