@@ -43,6 +43,8 @@ export interface Scenario {
   readonly check?: (replay: Replay, exchange: RecordedExchange) => Promise<void>;
   /** Members that differ from run to run in every exchange of the file. */
   readonly volatile?: readonly string[];
+  /** Which exchanges of the recording this scenario is about, where the others are replayed by another; all by default. */
+  readonly only?: (exchange: RecordedExchange) => boolean;
   /** Exchanges of the file that are not replayed, with the reason; reported as skipped. */
   readonly skip?: (exchange: RecordedExchange) => string | undefined;
   /** Values for `@WORDS@` beside `@ROOT@`. */
@@ -70,7 +72,7 @@ export class GoldenRun {
     const ids = new Set(exchanges.map(({ id }) => id));
     for (const id of listed.keys())
       if (!ids.has(id)) throw new Error(`differences.json: ${recording} has no exchange ${id}`);
-    return new GoldenRun(scenario, exchanges, listed);
+    return new GoldenRun(scenario, exchanges.filter(scenario.only ?? (() => true)), listed);
   }
 
   /** Replays one exchange; they have to be replayed in their order. Rejects with what differs. */
