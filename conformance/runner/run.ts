@@ -38,8 +38,29 @@ function storeOf(id: string): StoreKind {
 
 const NEED_OF_STORE: Readonly<Partial<Record<StoreKind, Need>>> = { softhsm: 'pkcs11', tpm: 'tpm' };
 
+/** No case takes as long; one that waits for ever is failed by then, and the others go on. */
+const LONGEST_CASE_MS = 90_000;
+
+/** Rejects where `work` does not settle in time. */
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`the case did not end within ${limitMs / 1000} s`)), limitMs);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Runs one requirement; its own worlds end with it. */
-export async function judge(context: Context, groupName: string, requirement: Requirement): Promise<Outcome> {
+export async function judge(
+  context: Context,
+  groupName: string,
+  requirement: Requirement,
+  limitMs = LONGEST_CASE_MS,
+): Promise<Outcome> {
   const { id, text, source, level = 'must' } = requirement;
   const store = storeOf(id);
   const started = performance.now();
@@ -49,7 +70,10 @@ export async function judge(context: Context, groupName: string, requirement: Re
     return { id, group: groupName, text, source, level, store, result, seconds, ...more };
   };
   try {
-    await traced(trace, () => requirement.run(context));
+    await within(
+      limitMs,
+      traced(trace, () => requirement.run(context)),
+    );
     return outcome('passed');
   } catch (error) {
     if (error instanceof Skipped) {
