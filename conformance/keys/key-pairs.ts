@@ -122,7 +122,6 @@ const makesPairs = storeGroups('key pairs', {
         assert.ok(verifiesDigest(point, DIGEST, signature));
       }
     },
-    ['file', 'softhsm'],
   ],
 });
 

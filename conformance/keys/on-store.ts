@@ -12,12 +12,12 @@ export interface OnStore {
   readonly root: Caller;
 }
 
-/** Text, source, what is done, and the stores where it makes sense (all when left out). */
+/** Text, source, what is done, and the stores where it makes no sense, each with the reason. */
 export type StoreHandler = readonly [
   text: string,
   source: Source,
   run: (on: OnStore) => Promise<void>,
-  stores?: readonly StoreName[],
+  notOn?: Readonly<Partial<Record<StoreName, string>>>,
 ];
 
 /** A keyd whose dynamic keys are made in the store. */
@@ -43,16 +43,17 @@ export async function freshOn({ context, store }: OnStore, more = ''): Promise<{
 export function storeGroups(name: string, handlers: Readonly<Record<string, StoreHandler>>): Group[] {
   return STORE_NAMES.map((storeName) => {
     const store = STORES[storeName];
-    const own = Object.entries(handlers).filter(([, [, , , stores]]) => !stores || stores.includes(storeName));
     return group(
       `keyd on ${storeName}: ${name}`,
       Object.fromEntries(
-        own.map(([id, [text, source, run]]) => [
+        Object.entries(handlers).map(([id, [text, source, run, notOn]]) => [
           `${id}/${storeName}`,
           [
             text,
             source,
             async (context) => {
+              const pointless = notOn?.[storeName];
+              if (pointless !== undefined) context.leaveOut(pointless);
               const reason = store.whyNot();
               if (reason !== undefined) context.skip(reason);
               const world = await context.shared(keydOn(store));

@@ -11,6 +11,7 @@ import { PIN, pkcs11Tool, TOKEN_LABEL, tokenLines } from './stores.ts';
 import { verifiesDigest } from './verify-digest.ts';
 import { VECTOR_KEY, VECTORS } from './world.ts';
 
+const ABOUT_TOKENS = 'about tokens';
 const DIGEST = createHash('sha256').update('hello').digest();
 const SPIES = ['/usr/lib/x86_64-linux-gnu/pkcs11-spy.so', '/usr/lib/aarch64-linux-gnu/pkcs11-spy.so'];
 const home = '[aziot_keys]\nhomedir_path = "@ROOT@/keyd/home"\n';
@@ -68,7 +69,7 @@ export const tokens = storeGroups('tokens', {
       }
       assert.deepEqual(await keyFiles(world), []);
     },
-    ['softhsm'],
+    { file: ABOUT_TOKENS, tpm: 'its module has no mechanism for symmetric keys: KS-096' },
   ],
   'KS-096': [
     'a token without generic secrets: the handle-validation key is a file, with a warning, pairs are in the token',
@@ -82,7 +83,7 @@ export const tokens = storeGroups('tokens', {
       assert.match(files[0] ?? '', /^handlevalidationkey-[0-9a-f]{64}\.key$/);
       await world.running('keyd').logged(/\[WARN\].*"handle-validation-key"/, 5_000);
     },
-    ['tpm'],
+    { file: ABOUT_TOKENS, softhsm: 'it has generic secrets: KS-095' },
   ],
   'KS-097': [
     'a wrong PIN is 500 and is tried once, whatever is asked',
@@ -103,7 +104,7 @@ export const tokens = storeGroups('tokens', {
       const healed = await startWith(world, tokenLines(on.store.module ?? ''));
       await healed.pair('a');
     },
-    ['softhsm'],
+    { file: ABOUT_TOKENS },
   ],
   'KS-098': [
     'an unknown token and a missing module end the start with exit 1',
@@ -119,7 +120,7 @@ export const tokens = storeGroups('tokens', {
         assert.ok(!ended.log.includes(PIN), 'the log shows the PIN');
       }
     },
-    ['softhsm', 'tpm'],
+    { file: ABOUT_TOKENS },
   ],
   'KS-099': [
     'slot-id goes before token; one of them is needed; a PIN in the path part is none',
@@ -138,7 +139,7 @@ export const tokens = storeGroups('tokens', {
       expectError(await unlogged.post('/keypair', { keyId: 'test-no-login' }), [400, 500]);
       assert.equal((await tokenObjects(world, on.store, 'test-no-login')).length, 0);
     },
-    ['softhsm', 'tpm'],
+    { file: ABOUT_TOKENS },
   ],
   'KS-100': [
     'token signatures: ECDSA in DER, bare RSA as PSS needs it, AEAD in the form of files',
@@ -155,7 +156,7 @@ export const tokens = storeGroups('tokens', {
       if (store.symmetricIn === 'token') expectError(old, 400, 'a parameter has an invalid value');
       else expectStatus(old, 200);
     },
-    ['softhsm', 'tpm'],
+    { file: ABOUT_TOKENS },
   ],
   'KS-101': [
     'a move in the token from a missing source keeps the target',
@@ -166,7 +167,7 @@ export const tokens = storeGroups('tokens', {
       assert.equal((await tokenObjects(world, store, 'test-target')).length, 2);
       expectStatus(await root.signEcdsa(target, DIGEST), 200);
     },
-    ['softhsm', 'tpm'],
+    { file: ABOUT_TOKENS },
   ],
   'KS-102': [
     'a preloaded token key without object is the first of its class and cannot be deleted; without a module it is 400',
@@ -188,7 +189,7 @@ export const tokens = storeGroups('tokens', {
       const bare = await startWith(world, '', preloaded);
       expectError(await bare.get('/keypair/first'), 400, 'a parameter has an invalid value');
     },
-    ['softhsm', 'tpm'],
+    { file: ABOUT_TOKENS },
   ],
   'KS-103': [
     'a module of Cryptoki 3.0 works',
@@ -202,6 +203,6 @@ export const tokens = storeGroups('tokens', {
       expectStatus(await root.signEcdsa(await root.pair('test-ec'), DIGEST), 200);
       assert.equal((await tokenObjects(world, on.store, 'test-ec')).length, 2);
     },
-    ['softhsm'],
+    { file: ABOUT_TOKENS },
   ],
 });

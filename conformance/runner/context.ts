@@ -1,6 +1,6 @@
 import type { Launch } from './launch.ts';
 import type { Need } from './level.ts';
-import { Skipped } from './skipped.ts';
+import { LeftOut, Skipped } from './skipped.ts';
 import { World } from './world.ts';
 
 export { Skipped };
@@ -34,6 +34,11 @@ export class Context {
   /** Skips the requirement; `need` names what the machine lacks. */
   skip(reason: string, need?: Need): never {
     throw new Skipped(reason, need);
+  }
+
+  /** Leaves the requirement out where it makes no sense; it is reported as not run with this reason, and counts for nothing. */
+  leaveOut(reason: string): never {
+    throw new LeftOut(reason);
   }
 
   needRoot(): void {

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { type Context, Skipped } from './context.ts';
 import type { Level, Need } from './level.ts';
 import type { Requirement, Source } from './requirement.ts';
+import { LeftOut } from './skipped.ts';
 import { Trace, traced, type WireEvent } from './trace.ts';
 
 /** Where the keys were while a requirement was judged. */
@@ -76,6 +77,7 @@ export async function judge(
     );
     return outcome('passed');
   } catch (error) {
+    if (error instanceof LeftOut) return outcome('skipped', { reason: error.message });
     if (error instanceof Skipped) {
       const need = error.need ?? NEED_OF_STORE[store];
       return outcome('skipped', { reason: error.message, ...(need ? { need } : {}) });

@@ -1,5 +1,10 @@
 import type { Need } from './level.ts';
 
+/** Thrown by a requirement that makes no sense where it is asked, as that of a token on files: nothing is lacking. */
+export class LeftOut extends Error {
+  override readonly name = 'LeftOut';
+}
+
 /** Thrown by a requirement that cannot be judged here; the reason is reported, never swallowed. */
 export class Skipped extends Error {
   override readonly name = 'Skipped';
