@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadAreas, select } from '../suite/index.ts';
 import { openCatalogue } from './catalogue.ts';
 import { runParts } from './engine.ts';
-import { loadExpected } from './expected.ts';
+import { expectedOfRust, loadExpected } from './expected.ts';
 import { launchFromEnv } from './launch.ts';
 import { openLedger } from './ledger.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
@@ -39,7 +39,8 @@ async function run(options: Options): Promise<number> {
   const { driver } = launchFromEnv();
   const started = new Date();
   const parts = await wantedParts(options);
-  const expected = options.expected === undefined ? [] : await loadExpected(options.expected);
+  const expectedFile = options.expected ?? (options.driver === 'aziotd-rust' ? expectedOfRust() : undefined);
+  const expected = expectedFile === undefined ? [] : await loadExpected(expectedFile);
   const whole = parts.flatMap(({ groups }) => groups.flatMap(({ requirements }) => requirements)).length;
   const progress = new Progress(process.stdout, whole, options);
   const outcomes: Outcome[] = [];
