@@ -7,6 +7,10 @@ const SRK = 0x8100_0001;
 const EK_START = '013a0001000b000300b20020837197674484b3f8';
 const SRK_START = '011a0001000b000304720000';
 
+/** What changed something in the TPM. */
+const withoutLooking = (trace: readonly string[]): string[] =>
+  trace.filter((command) => !command.startsWith('ReadPublic'));
+
 /** EK and SRK, the start, the configuration. */
 export const start = group('tpmd: start, EK and SRK', {
   'TPM-001': [
@@ -44,9 +48,9 @@ export const start = group('tpmd: start, EK and SRK', {
       const tpm = await TpmWorld.fresh(context);
       assert.ok((await tpm.isPersistent(EK)) && (await tpm.isPersistent(SRK)));
       await tpm.nothingLoaded();
-      assert.deepEqual(tpm.proxy.takeTrace(), [
-        ...['ReadPublic -> 0x18b', 'CreatePrimary', 'EvictControl', 'FlushContext'],
-        ...['ReadPublic -> 0x18b', 'CreatePrimary', 'EvictControl', 'FlushContext', 'ReadPublic -> 0x18b'],
+      assert.deepEqual(withoutLooking(tpm.proxy.takeTrace()), [
+        ...['CreatePrimary', 'EvictControl', 'FlushContext'],
+        ...['CreatePrimary', 'EvictControl', 'FlushContext'],
       ]);
     },
   ],
@@ -60,7 +64,7 @@ export const start = group('tpmd: start, EK and SRK', {
       await tpm.swtpm.tool('tpm2_evictcontrol', '-C', 'o', '-c', 'srk.ctx', '0x81000001');
       await tpm.swtpm.tool('tpm2_flushcontext', '-t');
       await tpm.start();
-      assert.deepEqual(tpm.proxy.takeTrace(), ['ReadPublic', 'ReadPublic', 'ReadPublic -> 0x18b']);
+      assert.deepEqual(withoutLooking(tpm.proxy.takeTrace()), []);
       await tpm.keys();
     },
   ],

@@ -48,6 +48,8 @@ export type Play =
 interface Rule {
   readonly name: CommandName | 'any';
   readonly play: Play;
+  /** Commands of that name that pass before. */
+  skip: number;
   left: number;
 }
 
@@ -148,9 +150,9 @@ export class TpmProxy {
     return `swtpm:host=127.0.0.1,port=${this.port}`;
   }
 
-  /** From now on plays this for commands of that name, so many times. */
-  play(name: CommandName | 'any', play: Play, times = 1): void {
-    this.#rules.push({ name, play, left: times });
+  /** From now on plays this for commands of that name, so many times; so many of them pass before. */
+  play(name: CommandName | 'any', play: Play, times = 1, skip = 0): void {
+    this.#rules.push({ name, play, skip, left: times });
   }
 
   /** Forgets what it was told to play. */
@@ -170,12 +172,21 @@ export class TpmProxy {
     await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
   }
 
+  #next(command: Passed['name']): Play | undefined {
+    const rule = this.#rules.find(({ name, left }) => left > 0 && (name === 'any' || name === command));
+    if (!rule) return undefined;
+    if (rule.skip > 0) {
+      rule.skip--;
+      return undefined;
+    }
+    rule.left--;
+    return rule.play;
+  }
+
   async handle(path: string, client: Socket, request: Buffer): Promise<void> {
     const entry: Passed = { name: nameOf(request), request: Buffer.from(request), code: undefined };
     this.passed.push(entry);
-    const rule = this.#rules.find(({ name, left }) => left > 0 && (name === 'any' || name === entry.name));
-    if (rule) rule.left--;
-    const play = rule?.play;
+    const play = this.#next(entry.name);
     if (play?.kind === 'cut') return void client.destroy();
     if (play?.kind === 'delay') await pause(play.ms);
     if (play?.kind === 'hold') await play.until;

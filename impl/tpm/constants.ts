@@ -15,6 +15,7 @@ export const COMMANDS = {
   FlushContext: 0x165,
   ReadPublic: 0x173,
   StartAuthSession: 0x176,
+  GetCapability: 0x17a,
   PolicyGetDigest: 0x189,
 } as const;
 export type CommandName = keyof typeof COMMANDS;
@@ -56,6 +57,13 @@ export const ATTRIBUTES = {
   sign: 1 << 18,
 } as const;
 
+/** Where TPM2_GetCapability begins to list: TPM_HT_TRANSIENT, TPM_HT_LOADED_SESSION. */
+export const FIRST_HANDLES = { transient: toHandle(0x8000_0000), session: toHandle(0x0200_0000) } as const;
+/** TPM_HT_POLICY_SESSION: the first byte of the handle of a policy session. */
+export const POLICY_SESSION_TYPE = 0x03;
+/** TPM_CAP_HANDLES. */
+export const CAPABILITY_HANDLES = 1;
+
 /** TPM_SE_POLICY. */
 export const POLICY_SESSION = 0x01;
 /** TPMA_SESSION continueSession: the session outlives its command. */
@@ -66,6 +74,8 @@ export const RESPONSES = {
   success: 0,
   /** No TPM2_Startup since the TPM was powered on. */
   initialize: 0x100,
+  /** No room for another persistent object. */
+  nvSpace: 0x14b,
   nvDefined: 0x14c,
   /** TPM_RC_HANDLE for the first handle: nothing is there. */
   noSuchHandle: 0x18b,

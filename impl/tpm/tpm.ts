@@ -1,9 +1,19 @@
 import { sized, u8, u16, u32 } from './bytes.ts';
 import { type Authorisation, NO_PASSWORD } from './command.ts';
-import { ALGORITHMS, HANDLES, type Handle, POLICY_SESSION } from './constants.ts';
+import {
+  ALGORITHMS,
+  CAPABILITY_HANDLES,
+  FIRST_HANDLES,
+  HANDLES,
+  type Handle,
+  POLICY_SESSION,
+  toHandle,
+} from './constants.ts';
 import type { TpmLink } from './link.ts';
 
 const NONE = u16(0);
+/** More handles than a TPM has loaded. */
+const MANY_HANDLES = 254;
 const AES_128_CFB = Buffer.concat([u16(ALGORITHMS.aes), u16(128), u16(ALGORITHMS.cfb)]);
 const SHA_256 = u16(ALGORITHMS.sha256);
 
@@ -27,6 +37,18 @@ export class Tpm {
   async readPublic(handle: Handle): Promise<Buffer> {
     const { parameters } = await this.#link.run({ name: 'ReadPublic', handles: [handle] });
     return sized(parameters.sized());
+  }
+
+  /** The transient objects, or the sessions, that are loaded now: as far as the way to the TPM shows them. */
+  async loaded(kind: 'transient' | 'session'): Promise<Handle[]> {
+    const { parameters } = await this.#link.run({
+      name: 'GetCapability',
+      handles: [],
+      parameters: [u32(CAPABILITY_HANDLES), u32(FIRST_HANDLES[kind]), u32(MANY_HANDLES)],
+    });
+    // moreData, then the capability again
+    parameters.take(5);
+    return Array.from({ length: parameters.u32() }, () => toHandle(parameters.u32()));
   }
 
   /** Makes a primary key from its template (TPMT_PUBLIC); gives its transient handle and its TPM2B_PUBLIC. */
