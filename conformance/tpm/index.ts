@@ -1,4 +1,5 @@
 import type { Checklist, Group } from '../runner/index.ts';
+import { faults } from './faults.ts';
 import { importing } from './import.ts';
 import { signing } from './sign.ts';
 import { start } from './start.ts';
@@ -7,7 +8,7 @@ export { tpmGolden } from './golden-tpm.ts';
 export { Swtpm, swtpmIsMissing } from './swtpm.ts';
 export { COMMAND_CODES, type CommandName, type Play, TpmProxy } from './tpm-proxy.ts';
 
-export const tpmGroups: readonly Group[] = [start, importing, signing];
+export const tpmGroups: readonly Group[] = [start, importing, signing, faults];
 
 /** tpm-service.md, checklist of thirty-eight. */
 export const tpmChecklist: Checklist = { prefix: 'TPM', count: 38, without: {} };

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -109,6 +110,9 @@ export class TpmProxy {
   readonly port: number;
   readonly passed: Passed[] = [];
   readonly #rules: Rule[] = [];
+  readonly #held = new EventEmitter();
+  /** The command that was held last. */
+  #holds: Passed['name'] | undefined;
   readonly #servers: readonly Server[];
   readonly #open: Set<Socket>;
 
@@ -155,6 +159,12 @@ export class TpmProxy {
     this.#rules.push({ name, play, skip, left: times });
   }
 
+  /** Waits until a command of that name, the next one that is held, has come. */
+  async reached(name: CommandName): Promise<void> {
+    while (this.#holds !== name) await once(this.#held, 'held');
+    this.#holds = undefined;
+  }
+
   /** Forgets what it was told to play. */
   calm(): void {
     this.#rules.length = 0;
@@ -189,7 +199,11 @@ export class TpmProxy {
     const play = this.#next(entry.name);
     if (play?.kind === 'cut') return void client.destroy();
     if (play?.kind === 'delay') await pause(play.ms);
-    if (play?.kind === 'hold') await play.until;
+    if (play?.kind === 'hold') {
+      this.#holds = entry.name;
+      this.#held.emit('held');
+      await play.until;
+    }
     const answer =
       play?.kind === 'code' ? responseOf(play.code) : play?.kind === 'bytes' ? play.bytes : await ask(path, request);
     if (play?.kind === 'lose') return void client.destroy();

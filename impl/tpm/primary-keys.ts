@@ -1,5 +1,5 @@
 import { causeChain, type Logger } from '../process/index.ts';
-import { HANDLES, type Handle } from './constants.ts';
+import { HANDLES, type Handle, RESPONSES } from './constants.ts';
 import type { LoadedObjects } from './loaded.ts';
 import { checkEndorsementKey, checkStorageRootKey, type PublicCheck } from './public-area.ts';
 import { ENDORSEMENT_TEMPLATE, STORAGE_ROOT_TEMPLATE } from './templates.ts';
@@ -72,7 +72,11 @@ export class PrimaryKeys {
   }
 
   async #read(key: PrimaryKey): Promise<Buffer> {
-    const publicArea = await this.#tpm.readPublic(key.handle);
+    const publicArea = await this.#tpm.readPublic(key.handle).catch((cause: unknown) => {
+      if (!(cause instanceof TpmError) || cause.code !== RESPONSES.noSuchHandle) throw cause;
+      const gone = `the ${key.name} is no longer at ${handleText(key.handle)}; restart aziot-tpmd, which makes it again`;
+      throw new UnusableObject(gone, { cause });
+    });
     const wrong = complaint(key, publicArea);
     if (wrong !== undefined) throw new UnusableObject(wrong);
     return publicArea;
