@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { certificateFile } from '../est-client/index.ts';
 import { importIntoToken, prepareToken, tokenMissing } from '../keys/index.ts';
 import {
   answered,
@@ -27,7 +28,7 @@ import {
   OWN_REQUESTS_OF,
 } from './golden-authorities.ts';
 import { blocksOf, describeLeaf, type LeafDescription } from './leaf.ts';
-import { certFileName, makeCa, makeCsr } from './world.ts';
+import { makeCa, makeCsr } from './world.ts';
 
 type Config = Readonly<Record<string, string>>;
 
@@ -118,7 +119,7 @@ const ISSUE = { method: 'POST', target: '/certificates?api-version=2020-09-01' }
 const leave =
   (id: string, text: string) =>
   async ({ world }: Replay) => {
-    await world.file(`certd/home/certs/${certFileName(id)}`, text);
+    await world.file(`certd/home/certs/${certificateFile(id)}`, text);
   };
 
 /** Starts with the configuration, then asks for a certificate of the local CA. */
@@ -296,7 +297,7 @@ const COMMON: Omit<Scenario, 'file' | 'build'> = {
       verifyIssued(answer, recorded);
       assert.equal(await readFile(world.path('pre/one.pem'), 'utf8'), stringMember(jsonOf(answer), 'pem'));
       const names = await readdir(world.path('certd/home/certs'));
-      assert.ok(!names.includes(certFileName('loaded')), 'the certificate was stored beside the preloaded file');
+      assert.ok(!names.includes(certificateFile('loaded')), 'the certificate was stored beside the preloaded file');
     },
   },
 };

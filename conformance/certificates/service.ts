@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { certificateFile } from '../est-client/index.ts';
 import { type Context, expectError, expectStatus, group, stringMember, type World } from '../runner/index.ts';
 import { Caller } from './caller.ts';
-import { certdWithLocalCa, certFileName, makeCsr, STRANGER, USER } from './world.ts';
+import { certdWithLocalCa, makeCsr, STRANGER, USER } from './world.ts';
 
 interface Callers {
   readonly world: World;
@@ -20,7 +21,7 @@ async function callers(context: Context): Promise<Callers> {
   return { world, root: new Caller(world), user: new Caller(world, USER), stranger: new Caller(world, STRANGER), pem };
 }
 
-const certFile = (world: World, id: string): string => world.path('certd', 'home', 'certs', certFileName(id));
+const certFile = (world: World, id: string): string => world.path('certd', 'home', 'certs', certificateFile(id));
 
 const NOT_FOUND = 'parameter "id" has an invalid value\ncaused by: not found';
 

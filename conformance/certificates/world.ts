@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { SharedWorld, World } from '../runner/index.ts';
 
@@ -8,11 +7,6 @@ const run = promisify(execFile);
 /** The caller that has principals in the certd world. */
 export const USER = 4001;
 export const STRANGER = 4002;
-
-/** Name of the file that holds a certificate (certificates-service.md 5). */
-export function certFileName(id: string): string {
-  return `${id.replace(/[^A-Za-z0-9]/g, '')}-${createHash('sha256').update(id).digest('hex')}.cer`;
-}
 
 /** Makes a key and a self-signed CA with the openssl command, as `pre/<name>.key` and `pre/<name>.pem`. */
 export async function makeCa(world: World, name: string, subject: string): Promise<void> {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { prepareToken, tokenMissing } from '../keys/index.ts';
 import type { Context, Group, World } from '../runner/index.ts';
 import { type Authorities, makeAuthorities } from './ca.ts';
-import { NOT_REPLAYED, OWN, type RecordedScenario, recordedScenarios } from './recorded.ts';
+import { runRenewal } from './golden-renewal.ts';
+import { SPECIAL } from './golden-special.ts';
+import { OWN, type RecordedScenario, recordedScenarios } from './recorded.ts';
 import { configFor, replay } from './replay.ts';
 import { type Responder, startResponder } from './responder.ts';
 import { setUpKeys } from './set-up.ts';
@@ -12,30 +15,42 @@ const shared = () => {
   return authorities;
 };
 
+type Ports = Pick<Responder, 'port' | 'httpPort'>;
+
 /** One server after the other on the same ports, so that a certd with the same configuration can stay. */
-let ports: { readonly port: number; readonly httpPort: number } | undefined;
+let ports: Ports | undefined;
 let inForce: { readonly world: World; readonly config: string } | undefined;
 
-/** Scenarios that leave nothing behind share a keyd, and the certd too while the configuration is the same. */
-const BASIC = /^(?!identity|bootstrap|trusted-unknown|proxy-bad-uri)/;
+const idOf = ({ id, store }: RecordedScenario): string => `est-wire#${id}${store === 'softhsm' ? '/softhsm' : ''}`;
 
-async function runScenario(context: Context, recorded: RecordedScenario): Promise<void> {
-  const key = recorded.store === 'files' ? recorded.id : `${recorded.id}/softhsm`;
-  const own = OWN[key] ?? {};
-  const ca = await shared();
+/** Scenarios that leave something behind, or wait, have a world of their own and can be played beside each other. */
+const standsAlone = ({ id, store, section }: RecordedScenario): boolean =>
+  store === 'softhsm' ||
+  section === 'renewal' ||
+  id in SPECIAL ||
+  /^(identity|bootstrap|trusted-unknown|proxy)/.test(id);
+
+/** Whether the scenario of an id can be played beside others. */
+export const isAlone = (id: string): boolean =>
+  recordedScenarios().some((each) => idOf(each) === id && standsAlone(each));
+
+const ownOf = (recorded: RecordedScenario) => OWN[idOf(recorded).slice('est-wire#'.length)] ?? {};
+
+/** The others share a keyd, and the certd too while the configuration is the same. */
+async function runShared(context: Context, recorded: RecordedScenario, ca: Authorities): Promise<void> {
+  const own = ownOf(recorded);
   const behaviour = own.server ?? recorded.server;
-  const responder: Responder | undefined = behaviour ? await startResponder(ca, behaviour, ports) : undefined;
+  const responder = behaviour ? await startResponder(ca, behaviour, ports) : undefined;
   ports ??= responder && { port: responder.port, httpPort: responder.httpPort };
   try {
-    const world = await worldFor(context, recorded, ca);
-    const env = recorded.id === 'proxy-bad-uri' ? { HTTPS_PROXY: 'http://[' } : {};
+    const build = (world: World) => setUpKeys(world, recorded.id, ca);
+    const world = await context.shared({ name: 'EST with basic authentication', build });
+    await world.clear('certd/home/certs');
     const config = configFor(recorded, responder ?? ports);
-    if (inForce?.world !== world || inForce.config !== config) await world.configure('certd', { main: config });
-    if (recorded.exit !== undefined && own.answers === undefined) {
-      assert.equal((await world.startExpectingExit('certd', { env })).code, recorded.exit);
-      return;
+    if (inForce?.world !== world || inForce.config !== config) {
+      await world.configure('certd', { main: config });
+      await world.restart('certd');
     }
-    if (inForce?.world !== world || inForce.config !== config) await world.restart('certd', { env });
     inForce = { world, config };
     await replay(world, recorded, { responder, own });
   } finally {
@@ -43,37 +58,38 @@ async function runScenario(context: Context, recorded: RecordedScenario): Promis
   }
 }
 
-async function worldFor(context: Context, { id }: RecordedScenario, ca: Authorities): Promise<World> {
-  const build = (world: World) => setUpKeys(world, id, ca);
-  if (!BASIC.test(id)) {
-    const world = await context.fresh();
-    await build(world);
-    return world;
+async function runAlone(context: Context, recorded: RecordedScenario, ca: Authorities): Promise<void> {
+  const { id, store, exit } = recorded;
+  const own = ownOf(recorded);
+  const behaviour = own.server ?? recorded.server;
+  const responder = behaviour ? await startResponder(ca, behaviour) : undefined;
+  const world = await context.fresh();
+  world.onDispose(async () => responder?.close());
+  await setUpKeys(world, id, ca, store === 'softhsm' ? await prepareToken(world) : '');
+  await world.configure('certd', { main: configFor(recorded, responder) });
+  const env = id === 'proxy-bad-uri' ? { HTTPS_PROXY: 'http://[' } : {};
+  if (exit !== undefined && own.answers === undefined) {
+    assert.equal((await world.startExpectingExit('certd', { env })).code, exit);
+    return;
   }
-  const world = await context.shared({ name: 'EST with basic authentication', build });
-  await world.clear('certd/home/certs');
-  return world;
-}
-
-function reasonToSkip(recorded: RecordedScenario): string | undefined {
-  if (recorded.section === 'renewal')
-    return 'not replayed: takes real waiting; the engine is judged on an injected clock, and by kills with certificates that live seconds';
-  if (recorded.store === 'softhsm') return 'not replayed yet: needs a world with a token';
-  return NOT_REPLAYED[recorded.id];
+  await world.start('certd', { env });
+  await replay(world, recorded, { responder, own });
 }
 
 /** The recorded EST scenarios, played with a server and authorities of this suite's own: their keys are in no recording. */
 export const goldenEstWire: Group = {
   name: 'golden est-wire',
   requirements: recordedScenarios().map((recorded) => ({
-    id: `est-wire#${recorded.id}${recorded.store === 'softhsm' ? '/softhsm' : ''}`,
+    id: idOf(recorded),
     text: `${recorded.section ?? 'enrolment'}: asked and answered as recorded`,
     source: 'reference-run',
     async run(context) {
       context.needRoot();
-      const reason = reasonToSkip(recorded);
-      if (reason) context.skip(reason);
-      await runScenario(context, recorded);
+      const missing = recorded.store === 'softhsm' ? tokenMissing() : undefined;
+      if (missing) context.skip(missing);
+      const special = SPECIAL[recorded.id];
+      const alone = recorded.section === 'renewal' ? runRenewal : (special ?? runAlone);
+      await (standsAlone(recorded) ? alone : runShared)(context, recorded, await shared());
     },
   })),
 };

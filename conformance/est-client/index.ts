@@ -1,3 +1,8 @@
+import type { Group } from '../runner/index.ts';
+import { enrolments } from './enrolments.ts';
+import { goldenEstWire } from './golden-est-wire.ts';
+import { renewals } from './renewals.ts';
+
 export {
   type Authorities,
   CA,
@@ -10,5 +15,8 @@ export {
   privatePem,
   utf8Name,
 } from './ca.ts';
-export { goldenEstWire } from './golden-est-wire.ts';
+export { certificateFile } from './certificate-file.ts';
+export { estChecklist, renewalChecklist } from './checklists.ts';
 export { type Responder, startResponder } from './responder.ts';
+
+export const estClientGroups: readonly Group[] = [enrolments, renewals, goldenEstWire];

@@ -28,8 +28,11 @@ export interface RecordedScenario {
   }[];
   readonly after?: {
     readonly certificates?: Readonly<Record<string, { readonly chainSubjects: readonly string[] } | null>>;
+    readonly identityKeyChanged?: boolean | null;
   };
   readonly exit?: number;
+  /** The head of each CONNECT, line by line. */
+  readonly proxySaw?: readonly (readonly string[])[];
   readonly wire: { readonly requests: readonly RecordedRequest[] };
 }
 
@@ -105,13 +108,4 @@ export const OWN: Readonly<Record<string, Own>> = {
     requests: 'any',
     after: { 'device-id': DEVICE, 'est-id': ['CN=TEST expired identity', 'CN=TEST issuing', 'CN=TEST root'] },
   },
-};
-
-/** Scenarios that are not replayed, with the reason. */
-export const NOT_REPLAYED: Readonly<Record<string, string>> = {
-  hang: 'not replayed: the recording is of one lock for everything, which ours does not have',
-  'issuer-given-for-est-id': 'not replayed yet: needs the key of an issuer in keyd',
-  proxy: 'needs a proxy; CONNECT and its credentials are judged in the tests of the TLS client (EST-042)',
-  'proxy-lower-case-variable': 'needs a proxy; see proxy',
-  'no-proxy-var-ignored': 'needs a proxy; see proxy',
 };

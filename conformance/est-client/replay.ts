@@ -11,7 +11,7 @@ const VERSION = 'api-version=2020-09-01';
 const RECORDED_PORTS = { https: '20443', http: '20444' };
 
 /** A request for a new key with the subject of the recording. */
-async function makeRequest(kind: 'rsa' | 'ec'): Promise<string> {
+export async function makeRequest(kind: 'rsa' | 'ec'): Promise<string> {
   const key = kind === 'rsa' ? ['-newkey', 'rsa:2048'] : ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
   const subject = ['-subj', '/CN=from the csr/O=Test', '-sha256'];
   const { stdout } = await run('openssl', ['req', '-new', ...key, '-nodes', '-keyout', '/dev/null', ...subject]);
@@ -19,7 +19,7 @@ async function makeRequest(kind: 'rsa' | 'ec'): Promise<string> {
 }
 
 /** Subjects as the recording writes them: RFC 4514, the last attribute first. */
-function subjectsOf(pem: string): string[] {
+export function subjectsOf(pem: string): string[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   return blocks.map((block) => nameOf(new X509Certificate(block).subject));
 }
@@ -50,7 +50,8 @@ const plainHeaders = (headers: readonly string[]) =>
 
 function recordedKind({ request = '', headers, tls, body }: RecordedRequest): Kind {
   return {
-    request: request.replace(' HTTP/1.1', ''),
+    // through a proxy the reference sends the absolute form, which ours does not (RFC 9112 3.2.1)
+    request: request.replace(' HTTP/1.1', '').replace(/ https:\/\/[^/]+/, ' '),
     headers: plainHeaders(headers),
     tls: tls && [tls.version, tls.sni, tls.clientChain[0] ?? null],
     body: body && [body.lineLengths[0] ?? 0, body.endsWithNewline, body.carriageReturns, body.csr.subject],

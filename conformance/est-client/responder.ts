@@ -16,6 +16,8 @@ export interface Quirk {
   readonly location?: string;
   /** So many requests only. */
   readonly times?: number;
+  /** Only where this client certificate (its subject) is presented. */
+  readonly client?: string;
   /** Not the first ones. */
   readonly skip?: number;
   readonly chain?: 'full' | 'reversed' | 'twice';
@@ -80,8 +82,9 @@ export async function startResponder(
   const numbers = new WeakMap<object, number>();
   let connections = 0;
 
-  const activeQuirk = (operation: string): Quirk => {
+  const activeQuirk = (operation: string, client: string | null): Quirk => {
     const quirk = behaviour.quirks?.[operation] ?? behaviour.quirks?.['*'] ?? {};
+    if (quirk.client !== undefined && quirk.client !== client) return {};
     const count = served.get(operation) ?? 0;
     served.set(operation, count + 1);
     const over = quirk.times !== undefined && count - (quirk.skip ?? 0) >= quirk.times;
@@ -118,7 +121,7 @@ export async function startResponder(
     const operation = (request.url ?? '').split('/').at(-1) ?? '';
     const tlsSocket = 'getProtocol' in socket ? (socket as TLSSocket) : undefined;
     const subject = tlsSocket?.getPeerX509Certificate()?.subject ?? null;
-    const quirk = activeQuirk(operation);
+    const quirk = activeQuirk(operation, subject);
     const allowed = admits(request, subject);
     const known = operation === 'simpleenroll' || operation === 'cacerts';
     const status = !known ? 404 : allowed ? (quirk.status ?? 200) : 401;

@@ -1,10 +1,10 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
 import { ExtendedKeyUsageExtension } from '@peculiar/x509';
-import { exchange, expectStatus, stringMember, type World } from '../runner/index.ts';
+import type { World } from '../runner/index.ts';
 import { type Authorities, DAY_MS, issue, issueHolder, newKey, pemOf, privatePem } from './ca.ts';
+import { certificateFile } from './certificate-file.ts';
+import { makePair } from './key-pairs.ts';
 
-const KEYD = 'api-version=2021-05-01';
-const EST_ID = 'estid-c45f3e96a312cc524fecceddbc40dfc2aa789eae911d8bc7dd4eda19b93be900.cer';
+const EST_ID = certificateFile('est-id');
 const CLIENT = [new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.2'])];
 
 /** What is stored of the identity `est-id` before certd starts, by scenario of the recording. */
@@ -53,17 +53,6 @@ const STORED: Readonly<Record<string, Stored>> = {
   'identity-no-url-for-it': IDENTITY,
 };
 
-/** keyd's public half of an EC pair. */
-async function createdKey(world: World): Promise<KeyObject> {
-  const call = async (target: string, body: unknown) =>
-    expectStatus(await exchange(world.socket('keyd'), 0, { method: 'POST', target: `${target}?${KEYD}`, body }), 200);
-  const made = await call('/keypair', { keyId: 'est-id', preferredAlgorithms: 'ec-p256' });
-  const point = await call('/parameters/ec-point', { keyHandle: stringMember(made, 'keyHandle') });
-  const head = Buffer.from('3039301306072a8648ce3d020106082a8648ce3d030107032200', 'hex');
-  const der = Buffer.concat([head, Buffer.from(stringMember(point, 'value'), 'base64')]);
-  return createPublicKey({ key: der, format: 'der', type: 'spki' });
-}
-
 /** Writes bootstrap certificate and key, starts keyd with its keys, and stores the identity of the scenario. */
 export async function setUpKeys(world: World, id: string, ca: Authorities, tokenLines = ''): Promise<void> {
   const bootstrap = await issueHolder({ subject: 'CN=TEST bootstrap', extensions: CLIENT }, ca.bootstrapCa);
@@ -81,7 +70,7 @@ export async function setUpKeys(world: World, id: string, ca: Authorities, token
   await world.start('keyd');
   if (stored?.text !== undefined) await world.file(`certd/home/certs/${EST_ID}`, stored.text);
   if (!stored?.subject) return;
-  const publicKey = stored.key === 'created' ? await createdKey(world) : own.publicKey;
+  const publicKey = stored.key === 'created' ? await makePair(world, 'est-id') : own.publicKey;
   const { subject, fromMs = 0, toMs = 0 } = stored;
   const wish = { subject, publicKey, fromMs, toMs, extensions: CLIENT };
   const signer = stored.issuer === 'unknown' ? own : ca.issuing;

@@ -53,3 +53,16 @@ function testGroups(
         });
     });
 }
+
+/** Declares tests that run beside each other, each in a world of its own: they wait for processes and times more than they work. */
+export function testBesideEachOther(group: string, requirements: readonly Requirement[]): void {
+  describe(group, () => {
+    for (const requirement of requirements)
+      test.concurrent(`${requirement.id} ${requirement.text}`, async (task) => {
+        const context = new Context(launchFromEnv());
+        const { result, reason } = await judge(context, group, requirement).finally(() => context.dispose());
+        if (result === 'skipped') task.skip(reason);
+        expect(reason).toBeUndefined();
+      });
+  });
+}

@@ -33,18 +33,26 @@ async function readTrusted(ids: readonly string[], store: CertificateStore, { lo
   return texts;
 }
 
-/** Builds everything that a configuration stands for, before any of it is put in force. `homedir` stays what it was at start. */
+/**
+ * Builds everything that a configuration stands for, before any of it is put in force. `homedir` stays what it was at start. On a reload a
+ * trusted certificate that cannot be read leaves the trust anchors as they are; the rest of the configuration counts.
+ */
 async function buildState(context: DaemonContext, before?: ServiceState): Promise<ServiceState> {
   const loaded = await loadSettings(configPaths('certd', context.env));
   report(loaded, context);
   const { settings } = loaded;
   const homedir = before?.settings.homedir ?? settings.homedir;
   const store = new CertificateStore(homedir, settings.preloaded, before?.store);
-  const trusted = await readTrusted(settings.est.trustedCerts, store, context);
+  const trust = readTrusted(settings.est.trustedCerts, store, context).then((texts) => loadTrust(context.env, texts));
+  const orAsBefore = (error: unknown) => {
+    if (!before) throw error;
+    context.log.warn(`keeping the trust anchors of EST as they are: ${causeChain(error).join(': ')}`);
+    return before.trust;
+  };
   return {
     settings: { ...settings, homedir },
     store,
-    trust: await loadTrust(context.env, trusted),
+    trust: await trust.catch(orAsBefore),
     proxy: proxyFrom(context.env),
   };
 }

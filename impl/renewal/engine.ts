@@ -58,6 +58,8 @@ interface Entry {
   renewals: number;
   lastAttempt: number | undefined;
   lastError: string | undefined;
+  /** A threshold that is always reached has been told of. */
+  toldAlwaysDue: boolean;
   running: Promise<void> | undefined;
 }
 
@@ -231,8 +233,10 @@ export class RenewalEngine {
     const attempt = firstAttempt(holding.validity, item.policy, clock.now(), random);
     entry.plan = { kind: 'wait', ...attempt };
     if (again) return;
-    if (isAlwaysDue(holding.validity, item.policy.threshold))
+    if (isAlwaysDue(holding.validity, item.policy.threshold) && !entry.toldAlwaysDue) {
+      entry.toldAlwaysDue = true;
       log.warn(`threshold of "${item.id}" is as long as its lifetime; it is renewed at each retry`);
+    }
     log.info(`certificate "${item.id}" is renewed at ${timeText(attempt.at)}`);
   }
 
@@ -270,6 +274,7 @@ function entryOf(item: Renewable, known: Entry | undefined): Entry {
     renewals: known?.renewals ?? 0,
     lastAttempt: known?.lastAttempt,
     lastError: known?.lastError,
+    toldAlwaysDue: known?.toldAlwaysDue ?? false,
     running: undefined,
   };
 }
