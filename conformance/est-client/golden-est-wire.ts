@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict';
 import { prepareToken, tokenMissing } from '../keys/index.ts';
 import type { Context, Group, World } from '../runner/index.ts';
-import { type Authorities, makeAuthorities } from './ca.ts';
+import type { Authorities } from './ca.ts';
+import { sharedAuthorities } from './est-world.ts';
 import { runRenewal } from './golden-renewal.ts';
 import { SPECIAL } from './golden-special.ts';
 import { OWN, type RecordedScenario, recordedScenarios } from './recorded.ts';
 import { configFor, replay } from './replay.ts';
 import { type Responder, startResponder } from './responder.ts';
 import { setUpKeys } from './set-up.ts';
-
-let authorities: Promise<Authorities> | undefined;
-const shared = () => {
-  authorities ??= makeAuthorities();
-  return authorities;
-};
 
 type Ports = Pick<Responder, 'port' | 'httpPort'>;
 
@@ -89,7 +84,7 @@ export const goldenEstWire: Group = {
       if (missing) context.skip(missing);
       const special = SPECIAL[recorded.id];
       const alone = recorded.section === 'renewal' ? runRenewal : (special ?? runAlone);
-      await (standsAlone(recorded) ? alone : runShared)(context, recorded, await shared());
+      await (standsAlone(recorded) ? alone : runShared)(context, recorded, await sharedAuthorities());
     },
   })),
 };

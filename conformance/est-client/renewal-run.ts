@@ -10,8 +10,8 @@ import type { Responder } from './responder.ts';
 
 const CLIENT = [new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.2'])];
 /** As whom keyd and certd run where a folder has to be able to refuse them. */
-export const KEYD_UID = 4003;
-export const CERTD_UID = 4004;
+const KEYD_UID = 4003;
+const CERTD_UID = 4004;
 
 /** An identity that is stored before certd starts; times in seconds from now. */
 export interface Held {
