@@ -1,8 +1,9 @@
 import type { Checklist, Group, Scenario } from '../runner/index.ts';
 import { goldenIdentity } from './golden-identity.ts';
 import { configuration, routes } from './service.ts';
+import { tpmDevice } from './tpm.ts';
 
-export const identityGroups: readonly Group[] = [routes, configuration];
+export const identityGroups: readonly Group[] = [routes, configuration, tpmDevice];
 export const identityGolden: readonly Scenario[] = [goldenIdentity];
 
 /** identity-service.md, checklist of ninety-four. */
@@ -102,6 +103,5 @@ export const identityChecklist: Checklist = {
     90: 'tested with processes or on one clock, not on the wire alone: test/identity-provisioning.test.ts',
     91: 'tested with processes or on one clock, not on the wire alone: impl/identity/renewal.test.ts',
     92: 'tested with processes or on one clock, not on the wire alone: test/identity-certificates.test.ts',
-    93: 'tested with processes or on one clock, not on the wire alone: impl/identity/provisioning.test.ts',
   },
 };

@@ -57,7 +57,7 @@ export class TpmWorld {
 
   static async unstarted(context: Context): Promise<TpmWorld> {
     const missing = swtpmIsMissing();
-    if (missing !== undefined) context.skip(missing);
+    if (missing !== undefined) context.skip(missing, 'tpm');
     return TpmWorld.in(await context.fresh());
   }
 
