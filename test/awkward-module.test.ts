@@ -46,6 +46,17 @@ describe.skipIf(!softHsmModule)('a token module that misbehaves (skipped without
     expect(token.results('C_OpenSession')).toContain('0xb1');
   });
 
+  it('each operation is done once in the token, not a second time for the length of its result', async () => {
+    await start();
+    const [pair, key] = [await keyd.pair('ec'), await keyd.key('k')];
+    await keyd.hmac(key.handle);
+    const before = token.results('C_Sign').length;
+    for (let times = 0; times < 3; times++) expect(await keyd.ecdsa(pair.handle)).toBe(200);
+    expect(token.results('C_Sign').length - before).toBe(3);
+    for (let times = 0; times < 3; times++) expect((await keyd.hmac(key.handle)).status).toBe(200);
+    expect(token.results('C_Sign').length - before).toBe(6);
+  });
+
   it('a buffer that is too small: a larger one is given', async () => {
     await start(['small-buffer 60000']);
     const { handle } = await keyd.pair('ec');
