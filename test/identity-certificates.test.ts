@@ -64,7 +64,7 @@ describe('the certificate of a device', () => {
     expect((await world.call(...MODULE)).body.spec.genId).toBe(genId);
   });
 
-  it('IS-090: reprovision calls that overlap a renewal are answered, and so is everybody else', async () => {
+  it('IS-090, RN-050: reprovision calls that overlap a renewal are answered, and so is everybody else', async () => {
     const world = await makeWorld();
     await configureIssuedDevice(
       world,

@@ -1,7 +1,8 @@
 import type { Checklist } from '../runner/index.ts';
 
 const IN_ITS_ROOM = 'judged on an injected clock by the test of that number in impl/renewal';
-const FOR_IDENTITYD = 'for identityd: judged by the test of that number in test/identity-renewal.test.ts';
+const FOR_IDENTITYD =
+  'for identityd: judged by the test of that number in test/identity-renewal.test.ts, RN-047 in impl/identity/certificates.test.ts';
 
 /** est.md, checklist of fifty. */
 export const estChecklist: Checklist = {

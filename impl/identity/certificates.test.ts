@@ -70,7 +70,7 @@ describe('device certificates', () => {
     }
   });
 
-  it('IS-083: neither id nor certificate: the cause is in the log and no key is made; a certificate names the registration', async () => {
+  it('IS-083, RN-047: neither id nor certificate: the cause is in the log and no key is made; a certificate names the registration', async () => {
     const world = await makeWorld({ provisioning: x509(undefined) });
     const daemon = await world.start();
     await daemon.logs('identity cert does not exist; cannot create new cert as registration ID is unknown');
