@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type CloudListener, CloudProcess } from '../cloud/index.ts';
 import { cloudFromEnv } from '../runner/index.ts';
@@ -12,11 +12,14 @@ export interface Simulated {
 }
 
 const TPM_KEYS = new URL('../../fixtures/golden/tpm.json', import.meta.url);
-type TpmVectors = Record<'software' | 'swtpm', Record<'endorsement_key' | 'storage_root_key', string>>;
+type PublicKeys = Record<'endorsement_key' | 'storage_root_key', string>;
+type TpmVectors = { software: PublicKeys & Record<'ekPrivate' | 'srkPrivate', string>; swtpm: PublicKeys };
 
 /** Starts the cloud of the environment, and enrols there what the requirements ask for. */
 export async function startSimulated(): Promise<Simulated> {
-  const cloud = await CloudProcess.start(cloudFromEnv());
+  const { program, args } = cloudFromEnv();
+  // another cloud is started without arguments, and may take its time to assign or not
+  const cloud = await CloudProcess.start({ program, args: args.length > 0 ? [...args, '--assigning-polls', '1'] : [] });
   try {
     return { target: await furnish(cloud), cloud, stop: () => cloud.stop() };
   } catch (error) {
@@ -63,11 +66,16 @@ async function enrolCertificates(cloud: CloudProcess) {
     cloud.issue('devices', `CN=${subject}`, lifetimeSeconds);
   const { certificatePem } = await cloud.authority('devices');
   await cloud.enrol('cert-01', { attestation: { type: 'x509', primaryPem: certificatePem } });
+  const leaf = await issue('leaf-01');
+  // the certificate alone: with its authority, all of that authority would be enrolled
+  const primaryPem = new X509Certificate(leaf.certPem).toString();
+  await cloud.enrol('leaf-01', { attestation: { type: 'x509', primaryPem } });
   await cloud.enrolGroup('certificate-group', { attestation: { type: 'x509', caPem: [cloud.facts.rootPem] } });
   return {
     x509: { ...(await issue('cert-01')), registrationId: 'cert-01' },
     x509Expired: await issue('cert-01', 1),
     x509OtherName: await issue('cert-02'),
+    x509Leaf: { ...leaf, registrationId: 'leaf-01', reissued: await issue('leaf-01') },
     x509Group: { ...(await issue('group-cert-01')), registrationId: 'group-cert-01' },
   };
 }
@@ -75,9 +83,11 @@ async function enrolCertificates(cloud: CloudProcess) {
 async function enrolTpm(cloud: CloudProcess) {
   const { vectors } = JSON.parse(readFileSync(TPM_KEYS, 'utf8')) as { vectors: TpmVectors };
   const { endorsement_key: endorsementKey, storage_root_key: storageRootKey } = vectors.software;
+  const { ekPrivate: endorsementPrivatePem, srkPrivate: storageRootPrivatePem } = vectors.software;
+  const privates = { endorsementPrivatePem, storageRootPrivatePem };
   await cloud.enrol('tpm-01', { attestation: { type: 'tpm', endorsementKey } });
   const otherEndorsementKey = vectors.swtpm.endorsement_key;
-  return { tpm: { registrationId: 'tpm-01', endorsementKey, storageRootKey, otherEndorsementKey } };
+  return { tpm: { registrationId: 'tpm-01', endorsementKey, storageRootKey, otherEndorsementKey, ...privates } };
 }
 
 async function putDevices(cloud: CloudProcess) {
@@ -88,6 +98,10 @@ async function putDevices(cloud: CloudProcess) {
   };
   const { certificatePem } = await cloud.authority('devices');
   await cloud.putDevice('cert-dev', { authentication: { type: 'certificateAuthority', caPem: [certificatePem] } });
+  const issue = (subject: string): Promise<CertificatePair> => cloud.issue('devices', `CN=${subject}`);
+  const leaf = await issue('leaf-dev');
+  const { fingerprint256: primaryThumbprint } = new X509Certificate(leaf.certPem);
+  await cloud.putDevice('leaf-dev', { authentication: { type: 'selfSigned', primaryThumbprint } });
   return {
     device: await put('Dev-1'),
     // a name that the other begins with: a scope has to end where a segment ends
@@ -95,7 +109,9 @@ async function putDevices(cloud: CloudProcess) {
     disabled: await put('dev-off', { status: 'disabled' }),
     edge: await put('edge-1', { edge: true }),
     crowded: await put('crowded'),
-    x509: { ...(await cloud.issue('devices', 'CN=cert-dev')), deviceId: 'cert-dev' },
+    x509: { ...(await issue('cert-dev')), deviceId: 'cert-dev' },
+    x509OtherName: await issue('cert-dev-2'),
+    thumbprint: { ...leaf, deviceId: 'leaf-dev', reissued: await issue('leaf-dev') },
   };
 }
 

@@ -43,12 +43,17 @@ export interface DpsTarget extends Endpoint {
   readonly x509OtherName?: CertificatePair;
   /** A group by certificate authority: the chain holds an intermediate below the authority that is enrolled. */
   readonly x509Group?: CertificatePair & { readonly registrationId: string };
+  /** An individual enrolment of one certificate; `reissued`: another of the same authority and name. */
+  readonly x509Leaf?: CertificatePair & { readonly registrationId: string; readonly reissued?: CertificatePair };
   /** An individual enrolment of a TPM: base64 of the TPM2B_PUBLIC of its keys, and an endorsement key of another TPM. */
   readonly tpm?: {
     readonly registrationId: string;
     readonly endorsementKey: string;
     readonly storageRootKey: string;
     readonly otherEndorsementKey?: string;
+    /** The private halves, where that TPM is software. */
+    readonly endorsementPrivatePem?: string;
+    readonly storageRootPrivatePem?: string;
   };
 }
 
@@ -62,6 +67,10 @@ export interface HubTarget extends Endpoint {
   readonly edge?: DeviceKeys & { readonly deviceId: string };
   /** A device that proves itself by certificate. */
   readonly x509?: CertificatePair & { readonly deviceId: string };
+  /** One of the same authority with another common name. */
+  readonly x509OtherName?: CertificatePair;
+  /** A device that is known by the thumbprint of its certificate; `reissued`: another of the same authority and name. */
+  readonly thumbprint?: CertificatePair & { readonly deviceId: string; readonly reissued?: CertificatePair };
   /** A device that may be filled with modules up to the limit. */
   readonly crowded?: DeviceKeys & { readonly deviceId: string };
   /** A parent that serves the same registry under another name. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { expectAnswer, expectDpsError, needed, stranger } from '../azure/index.ts';
 import { type Context, group } from '../runner/index.ts';
-import { assigned, dpsOf, operationOf, poll, register } from './device.ts';
+import { assigned, dpsOf, keyed, operationOf, poll, register } from './device.ts';
 
 async function certified(context: Context) {
   const dps = await dpsOf(context);
@@ -90,9 +90,22 @@ export const certificates = group('DPS certificates', {
     'a certificate that a device of another kind has beside its token does no harm',
     'inferred',
     async (context) => {
-      const { dps, client, id } = await certified(context);
-      const operationId = operationOf(await register(dps, id, { client }));
-      expectAnswer(await poll(dps, id, operationId, { client }), 200, 202);
+      const { dps, client } = await certified(context);
+      const { id, shown } = await keyed(context);
+      const operationId = operationOf(await register(dps, id, { ...shown, client }));
+      expectAnswer(await poll(dps, id, operationId, { ...shown, client }), 200, 202);
+    },
+  ],
+  'DPS-059': [
+    'an enrolment of one certificate takes that one, and no other of the same authority and name',
+    'azure-docs',
+    async (context) => {
+      const dps = await dpsOf(context);
+      const { reissued, ...client } = needed(context, dps.x509Leaf, 'x509Leaf');
+      const id = client.registrationId;
+      await assigned(dps, id, { client });
+      const other = needed(context, reissued, 'x509Leaf.reissued');
+      expectDpsError(await poll(dps, id, 'none', { client: other }), 401);
     },
   ],
 });

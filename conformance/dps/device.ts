@@ -89,11 +89,11 @@ export interface Ended {
   readonly state: Record<string, unknown>;
 }
 
-/** Registers, and polls as the service asks to until the operation is no longer `assigning`. */
+/** Registers, and polls until the operation is no longer `assigning`: at once, once more, then as often as the service asks to. */
 export async function ended(dps: DpsTarget, registrationId: string, shown: Shown, more: object = {}): Promise<Ended> {
   const operationId = operationOf(await register(dps, registrationId, shown, more));
   const deadline = performance.now() + ASSIGNED_WITHIN_MS;
-  for (;;) {
+  for (let polls = 1; ; polls += 1) {
     const answer = await poll(dps, registrationId, operationId, shown);
     const body = expectAnswer(answer, 200, 202);
     if (body['status'] !== 'assigning' && body['status'] !== 'unassigned') {
@@ -101,7 +101,7 @@ export async function ended(dps: DpsTarget, registrationId: string, shown: Shown
       return { operationId, body, state: typeof state === 'object' ? { ...state } : {} };
     }
     assert.ok(performance.now() < deadline, `still assigning after ${ASSIGNED_WITHIN_MS} ms`);
-    await sleep(Number(answer.headers['retry-after'] ?? 2) * 1000);
+    if (polls > 1) await sleep(Number(answer.headers['retry-after'] ?? 2) * 1000);
   }
 }
 

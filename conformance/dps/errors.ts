@@ -3,6 +3,8 @@ import { expectDpsError, send } from '../azure/index.ts';
 import { group } from '../runner/index.ts';
 import { keyed, pathOf, poll, register, tokenOf, VERSION } from './device.ts';
 
+const CLOCKS_APART_MS = 300_000;
+
 export const errors = group('DPS errors', {
   'DPS-070': [
     'an error says errorCode (status × 1000 + detail), trackingId, message and timestampUtc as JSON',
@@ -10,7 +12,9 @@ export const errors = group('DPS errors', {
     async (context) => {
       const { dps, id } = await keyed(context);
       const body = expectDpsError(await poll(dps, id, 'none', {}), 401);
-      assert.match(String(body['timestampUtc']), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/);
+      assert.match(String(body['timestampUtc']), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$/);
+      const apart = Math.abs(Date.parse(String(body['timestampUtc'])) - Date.now());
+      assert.ok(apart < CLOCKS_APART_MS, `timestampUtc is ${apart} ms away from the clock of this machine`);
     },
   ],
   'DPS-071': [

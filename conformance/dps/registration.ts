@@ -153,4 +153,28 @@ export const registration = group('DPS registration', {
       expectAnswer(await send(dps, { method: 'PUT', target, body: { registrationId: id }, ...shown }), 202, 200);
     },
   ],
+  'DPS-016': [
+    'while it is not done, an operation is answered 202 with Retry-After and status assigning',
+    'azure-docs',
+    async (context) => {
+      const { dps, id, shown } = await keyed(context);
+      const operationId = operationOf(await register(dps, id, shown));
+      const answer = await poll(dps, id, operationId, shown);
+      if (answer.status !== 202) return context.skip('the service was done before it could be asked');
+      const body = expectAnswer(answer, 202);
+      assert.deepEqual([body['operationId'], body['status']], [operationId, 'assigning']);
+      assert.match(String(answer.headers['retry-after']), /^\d+$/);
+    },
+  ],
+  'DPS-017': [
+    'each answer has a request id of its own as x-ms-request-id',
+    'azure-docs',
+    async (context) => {
+      const { dps, id, shown } = await keyed(context);
+      const ask = async () => (await poll(dps, id, 'none', shown)).headers['x-ms-request-id'];
+      const [one, other] = [await ask(), await ask()];
+      assert.ok(isText(one) && isText(other), 'x-ms-request-id');
+      assert.notEqual(one, other);
+    },
+  ],
 });

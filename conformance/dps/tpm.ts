@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { expectAnswer, expectDpsError, isBase64, isText, needed, send } from '../azure/index.ts';
 import { type Context, group } from '../runner/index.ts';
-import { dpsOf, pathOf, register, tokenOf, VERSION } from './device.ts';
+import { unwrapKey } from '../tpm/index.ts';
+import { assigned, dpsOf, pathOf, register, tokenOf, VERSION } from './device.ts';
 
 async function withTpm(context: Context) {
   const dps = await dpsOf(context);
@@ -11,8 +12,7 @@ async function withTpm(context: Context) {
 }
 
 /** The lengths of the TPM2B structures of a key that is handed out; rejects when they do not fill it. */
-function structuresOf(authenticationKey: string): number[] {
-  const blob = Buffer.from(authenticationKey, 'base64');
+function structuresOf(blob: Buffer): number[] {
   const sizes: number[] = [];
   let at = 0;
   while (at < blob.length) {
@@ -22,6 +22,30 @@ function structuresOf(authenticationKey: string): number[] {
   }
   assert.equal(at, blob.length, 'the structures fill the blob');
   return sizes;
+}
+
+/** The description with the private halves of the TPM's keys: what its TPM does to take a key. */
+async function withSoftwareTpm(context: Context) {
+  const { dps, id, tpm } = await withTpm(context);
+  const ekPrivate = needed(context, dps.tpm?.endorsementPrivatePem, 'tpm.endorsementPrivatePem');
+  const srkPrivate = needed(context, dps.tpm?.storageRootPrivatePem, 'tpm.storageRootPrivatePem');
+  const area = Buffer.from(tpm.storageRootKey, 'base64').subarray(2);
+  const srkName = Buffer.concat([Buffer.from('000b', 'hex'), createHash('sha256').update(area).digest()]);
+  const taken = (authenticationKey: unknown): string => {
+    const blob = Buffer.from(String(authenticationKey), 'base64');
+    // a sixth structure is not for the TPM
+    const end = structuresOf(blob)
+      .slice(0, 5)
+      .reduce((sum, size) => sum + 2 + size, 0);
+    return unwrapKey(blob.subarray(0, end), { ekPrivate, srkPrivate, srkName }).key.toString('base64');
+  };
+  /** Asks for a challenge; gives a token that is signed with its key. */
+  const challenged = async () => {
+    const { authenticationKey } = expectAnswer(await register(dps, id, {}, { tpm }), 401);
+    const primaryKey = taken(authenticationKey);
+    return { primaryKey, token: tokenOf(dps, { registrationId: id, primaryKey }) };
+  };
+  return { dps, id, tpm, taken, challenged };
 }
 
 export const tpm = group('DPS TPMs', {
@@ -41,7 +65,7 @@ export const tpm = group('DPS TPMs', {
     async (context) => {
       const { dps, id, tpm } = await withTpm(context);
       const { authenticationKey } = expectAnswer(await register(dps, id, {}, { tpm }), 401);
-      const sizes = structuresOf(String(authenticationKey));
+      const sizes = structuresOf(Buffer.from(String(authenticationKey), 'base64'));
       assert.ok(sizes.length === 5 || sizes.length === 6, `${sizes.length} structures`);
       for (const size of sizes.slice(0, 5)) assert.ok(size > 0, `sizes ${sizes.join(', ')}`);
     },
@@ -92,6 +116,38 @@ export const tpm = group('DPS TPMs', {
       const target = `${pathOf(dps, id)}/register?${VERSION}`;
       const answer = await send(dps, { method: 'PUT', target, body: { registrationId: id } });
       assert.equal(expectDpsError(answer, 401)['authenticationKey'], undefined);
+    },
+  ],
+  'DPS-067': [
+    'the key of the challenge opens in the TPM and signs the registration; what is assigned brings another for the hub',
+    'sdk',
+    async (context) => {
+      const { dps, id, taken, challenged } = await withSoftwareTpm(context);
+      const { primaryKey, token } = await challenged();
+      const state = await assigned(dps, id, { token });
+      const { authenticationKey } = (state['tpm'] ?? {}) as { authenticationKey?: unknown };
+      assert.ok(isBase64(authenticationKey), `tpm.authenticationKey in ${JSON.stringify(state)}`);
+      assert.notEqual(taken(authenticationKey), primaryKey);
+    },
+  ],
+  'DPS-068': [
+    'the keys of the TPM may be shown again beside the token, as SDKs do',
+    'sdk',
+    async (context) => {
+      const { dps, id, tpm, challenged } = await withSoftwareTpm(context);
+      const { token } = await challenged();
+      await assigned(dps, id, { token }, { tpm });
+    },
+  ],
+  'DPS-069': [
+    'a new challenge ends the one before it',
+    'inferred',
+    async (context) => {
+      const { dps, id, challenged } = await withSoftwareTpm(context);
+      const { token: late } = await challenged();
+      const { token } = await challenged();
+      expectDpsError(await register(dps, id, { token: late }), 401);
+      expectAnswer(await register(dps, id, { token }), 202, 200);
     },
   ],
 });

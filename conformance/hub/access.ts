@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { expectHubError, isText, needed, sasToken, send, stranger, withOtherSignature } from '../azure/index.ts';
-import { type Context, group } from '../runner/index.ts';
+import { expectHubError, needed, sasToken, withOtherSignature } from '../azure/index.ts';
+import { group } from '../runner/index.ts';
 import {
   call,
-  hubOf,
   list,
   type ModuleOwner,
   modulePath,
@@ -13,7 +12,6 @@ import {
   put,
   sasKeys,
   tokenOf,
-  VERSION,
   withModule,
 } from './device.ts';
 
@@ -176,108 +174,24 @@ export const access = group('hub access', {
       });
     },
   ],
-});
-
-async function certified(context: Context) {
-  const hub = await hubOf(context);
-  const { deviceId, certPem, keyPem } = needed(context, hub.x509, 'x509');
-  const owner: ModuleOwner = { hub, deviceId, primaryKey: '', token: '' };
-  return { owner, deviceId, client: { certPem, keyPem } };
-}
-
-export const certificates = group('hub certificates', {
-  'HUB-060': [
-    'a device that is known by its certificate manages its modules without Authorization',
-    'azure-docs',
+  'HUB-055': [
+    'who proves nothing is not told that a device is disabled',
+    'inferred',
     async (context) => {
-      const { owner, deviceId, client } = await certified(context);
-      const { status, body } = await list(owner, deviceId, { token: undefined, client });
-      assert.equal(status, 200, body);
+      const owner = await ownerOf(context, 'disabled');
+      await refused(owner, withOtherSignature(owner.token));
     },
   ],
-  'HUB-061': [
-    'such a device without its certificate, or with one of a stranger that has its name, is refused with 401',
-    'azure-docs',
-    async (context) => {
-      const { owner, deviceId } = await certified(context);
-      for (const shown of [{}, { client: await stranger(deviceId) }])
-        expectHubError(await list(owner, deviceId, { token: undefined, ...shown }), 401);
-    },
-  ],
-  'HUB-062': [
-    'a certificate of one device does not reach the modules of another',
+  'HUB-056': [
+    'a module does not manage the modules of its device with its own key',
     'spec',
     async (context) => {
-      const { owner, client } = await certified(context);
-      const { deviceId } = await ownerOf(context);
-      expectHubError(await list(owner, deviceId, { token: undefined, client }), 401);
-    },
-  ],
-});
-
-export const errors = group('hub errors', {
-  'HUB-070': [
-    'an error says ErrorCode:Name;text as Message, a tracking id as ExceptionMessage, and the name in iothub-errorcode',
-    'azure-docs',
-    async (context) => {
       const owner = await ownerOf(context);
-      const answer = await list(owner, owner.deviceId, { token: undefined });
-      const name = expectHubError(answer, 401);
-      assert.equal(answer.headers['iothub-errorcode'], name);
-      const { ExceptionMessage } = JSON.parse(answer.body) as { ExceptionMessage?: unknown };
-      assert.ok(isText(ExceptionMessage) && ExceptionMessage.startsWith('Tracking ID:'), answer.body);
-    },
-  ],
-  'HUB-071': [
-    'each answer has a tracking id of its own',
-    'azure-docs',
-    async (context) => {
-      const owner = await ownerOf(context);
-      const ask = async () => (await list(owner, owner.deviceId, { token: undefined })).body;
-      assert.notEqual(await ask(), await ask());
-    },
-  ],
-  'HUB-072': [
-    'an api-version that is missing or unknown is 400',
-    'azure-docs',
-    async (context) => {
-      const { hub, deviceId, token } = await ownerOf(context);
-      for (const query of ['', '?api-version=', '?api-version=1999-01-01'])
-        expectHubError(await send(hub, { method: 'GET', target: `${modulesPath(deviceId)}${query}`, token }), 400);
-    },
-  ],
-  'HUB-073': [
-    'a path of nothing is 404',
-    'azure-docs',
-    async (context) => {
-      const owner = await ownerOf(context);
-      expectHubError(await call(owner, 'GET', `/devices/${owner.deviceId}/nothing`), 404);
-    },
-  ],
-  'HUB-074': [
-    'a method that a path does not have is 405, or 404',
-    'azure-docs',
-    async (context) => {
-      const owner = await ownerOf(context);
-      expectHubError(await call(owner, 'POST', modulesPath(owner.deviceId), { body: {} }), 405, 404);
-    },
-  ],
-  'HUB-075': [
-    'the target of a request may have the absolute form (RFC 9112 3.2.2)',
-    'spec',
-    async (context) => {
-      const { hub, deviceId, token } = await ownerOf(context);
-      const target = `https://${hub.hostName}${modulesPath(deviceId)}?${VERSION}`;
-      assert.equal((await send(hub, { method: 'GET', target, token })).status, 200);
-    },
-  ],
-  'HUB-076': [
-    'a caller that speaks TLS 1.2 only is served, as Python does',
-    'sdk',
-    async (context) => {
-      const { hub, deviceId, token } = await ownerOf(context);
-      const target = `${modulesPath(deviceId)}?${VERSION}`;
-      assert.equal((await send(hub, { method: 'GET', target, token, maxVersion: 'TLSv1.2' })).status, 200);
+      await withModule(owner, async (moduleId, { authentication }) => {
+        const key = String(authentication.symmetricKey?.['primaryKey']);
+        const resource = `${owner.hub.hostName}${modulePath(owner.deviceId, moduleId)}`;
+        await refused(owner, sasToken({ resource, key }));
+      });
     },
   ],
 });

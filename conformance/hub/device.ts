@@ -60,18 +60,19 @@ export interface Shown {
   readonly token?: string | undefined;
   readonly client?: CertificatePair;
   readonly ifMatch?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly at?: Endpoint;
 }
 
 /** A call on a path of a device, as `owner` unless another token is given (`undefined`: none). */
 export function call(owner: ModuleOwner, method: string, path: string, shown: Shown = {}): Promise<ServiceAnswer> {
-  const { ifMatch, body, client, at = owner.hub } = shown;
+  const { ifMatch, headers, body, client, at = owner.hub } = shown;
   return send(at, {
     method,
     target: `${path}?${VERSION}`,
     token: 'token' in shown ? shown.token : owner.token,
-    ...(ifMatch === undefined ? {} : { headers: { 'if-match': ifMatch } }),
+    headers: { ...headers, ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }) },
     ...(body === undefined ? {} : { body }),
     ...(client === undefined ? {} : { client }),
   });

@@ -7,6 +7,7 @@ import { start } from './start.ts';
 export { tpmGolden } from './golden-tpm.ts';
 export { Swtpm, swtpmIsMissing } from './swtpm.ts';
 export { COMMAND_CODES, type CommandName, type Play, TpmProxy } from './tpm-proxy.ts';
+export { unwrapKey } from './unwrap-key.ts';
 export { TpmWorld } from './world.ts';
 
 export const tpmGroups: readonly Group[] = [start, importing, signing, faults];

@@ -9,6 +9,8 @@ export interface CloudNames {
   readonly gateway: string;
   readonly dps: string;
   readonly scopeId: string;
+  /** How many polls of an operation DPS answers `assigning`; absent: none. */
+  readonly assigningPolls?: number;
 }
 
 /** Simulators of one cloud with one TEST public key infrastructure. */
@@ -21,7 +23,7 @@ export interface CloudParts {
   close(): Promise<void>;
 }
 
-/** Starts EST (label `authority`: certificates of authorities), DPS and a hub with a gateway before it; DPS assigns at the first poll, a second later. */
+/** Starts EST (label `authority`: certificates of authorities), DPS and a hub with a gateway before it; DPS assigns at the first poll where not told otherwise, a second later. */
 export async function openCloudParts(names: CloudNames): Promise<CloudParts> {
   const pki = await createTestPki({});
   const closers: (() => Promise<void>)[] = [];
@@ -40,7 +42,7 @@ export async function openCloudParts(names: CloudNames): Promise<CloudParts> {
       hostName: names.dps,
       scopeId: names.scopeId,
       hubs: [hub.link],
-      assigningPolls: 0,
+      assigningPolls: names.assigningPolls ?? 0,
       retryAfterSeconds: 1,
     });
     closers.push(() => dps.close());
