@@ -95,7 +95,7 @@ describe.skipIf(missing)(`a TPM that takes ${SLOW_MS} ms a command (${missing ??
     for (const { body } of await signed) expect(body['digest']).toBe(hmac(KEY, DATA));
     // a machine that holds up an idle process holds up this one too
     expect(own, `an idle process: ${machine} ms`).toBeLessThan(Math.max(5, 2 * machine));
-    expect(cheap.length).toBeGreaterThan(50);
+    expect(cheap.length).toBeGreaterThan(20);
     expect(cheap.toSorted((a, b) => a - b).at(Math.floor(cheap.length / 2))).toBeLessThan(SLOW_MS / 10);
   });
 });

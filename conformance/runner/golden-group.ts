@@ -14,6 +14,8 @@ export async function goldenGroup(scenario: Scenario): Promise<Group> {
       source: 'reference-run' as const,
       async run(context: Context) {
         context.needRoot();
+        const lacks = scenario.lacks?.();
+        if (lacks) context.skip(lacks.reason, lacks.need);
         const reason = scenario.skip?.(exchange);
         if (reason) context.skip(reason);
         await run.replay(await context.shared(shared), exchange);

@@ -5,6 +5,7 @@ import { type Difference, loadDifferences } from './golden-differences.ts';
 import { loadGolden, type RecordedExchange } from './golden-file.ts';
 import { fillIn, fillWords, keep, type SavedValues } from './golden-values.ts';
 import { DAEMONS, type Daemon } from './launch.ts';
+import type { Need } from './level.ts';
 import type { WireAnswer, WireRequest } from './wire.ts';
 import type { World } from './world.ts';
 
@@ -47,6 +48,8 @@ export interface Scenario {
   readonly only?: (exchange: RecordedExchange) => boolean;
   /** Exchanges of the file that are not replayed, with the reason; reported as skipped. */
   readonly skip?: (exchange: RecordedExchange) => string | undefined;
+  /** What the machine lacks for the whole file; undefined: nothing. */
+  readonly lacks?: () => { readonly reason: string; readonly need: Need } | undefined;
   /** Values for `@WORDS@` beside `@ROOT@`. */
   words?(world: World): Readonly<Record<string, string>>;
 }

@@ -3,16 +3,8 @@ import { expectError, expectStatus, group } from '../runner/index.ts';
 import { HELLO, hmac, KEY, SECOND_KEY, TpmWorld } from './world.ts';
 import { wrapKey } from './wrapped-key.ts';
 
-type Given = Parameters<typeof TpmWorld.fresh>[0];
-
 /** sign, userWithAuth; guesses at its auth value are counted by the TPM. */
 const GUARDED = 0x0004_0040;
-
-async function withKey(context: Given, attributes = 0x0004_0440): Promise<TpmWorld> {
-  const tpm = await TpmWorld.fresh(context);
-  await tpm.mustImport(wrapKey(await tpm.keys(), { key: KEY, attributes }));
-  return tpm;
-}
 
 /** What others do to a TPM while tpmd runs. */
 export const faults = group('tpmd: what happens to a TPM', {
@@ -20,7 +12,7 @@ export const faults = group('tpmd: what happens to a TPM', {
     'a TPM that is cleared costs 500s and no more; a restart makes EK and SRK again, and a key is taken',
     'inferred',
     async (context) => {
-      const tpm = await withKey(context);
+      const tpm = await TpmWorld.withKey(context);
       const before = await tpm.keys();
       await tpm.swtpm.tool('tpm2_clear');
       expectError(await tpm.ask('GET', '/get_tpm_keys'), 500, 'internal error');
@@ -41,7 +33,7 @@ export const faults = group('tpmd: what happens to a TPM', {
     'a TPM in lockout answers 500 at once, and the key signs again when it is over',
     'spec',
     async (context) => {
-      const tpm = await withKey(context, GUARDED);
+      const tpm = await TpmWorld.withKey(context, { key: KEY, attributes: GUARDED });
       await tpm.signsWith(KEY);
       const { swtpm } = tpm;
       await swtpm.tool('tpm2_dictionarylockout', '-s', '-n', '1', '-t', '1000', '-l', '1000');
@@ -63,7 +55,7 @@ export const faults = group('tpmd: what happens to a TPM', {
     'a TPM that restarts in the middle of an import or a signature costs that call; the key stays',
     'inferred',
     async (context) => {
-      const tpm = await withKey(context);
+      const tpm = await TpmWorld.withKey(context);
       const keys = await tpm.keys();
       for (const name of ['PolicySecret', 'Import', 'HMAC'] as const) {
         const held = Promise.withResolvers<void>();

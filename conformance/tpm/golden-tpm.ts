@@ -119,7 +119,10 @@ export const tpmGolden: Scenario = {
   file: 'tpm',
   load: recordedSteps,
   build: (world: World) => ReplayedTpm.build(world),
-  skip: () => swtpmIsMissing(),
+  lacks() {
+    const reason = swtpmIsMissing();
+    return reason === undefined ? undefined : { reason, need: 'tpm' };
+  },
   remake,
   check,
   factStep: ({ section }) => (section === 'start' ? start : undefined),

@@ -7,14 +7,9 @@ const first = { key: KEY };
 const second = { key: SECOND_KEY };
 
 /** A tpmd that has a key. */
-async function withKey(
-  context: Parameters<typeof TpmWorld.fresh>[0],
-  more = '',
-): Promise<{ tpm: TpmWorld; keys: TpmKeys }> {
-  const tpm = await TpmWorld.fresh(context, more);
-  const keys = await tpm.keys();
-  await tpm.mustImport(wrapKey(keys, first));
-  return { tpm, keys };
+async function withKey(context: Parameters<typeof TpmWorld.withKey>[0]): Promise<{ tpm: TpmWorld; keys: TpmKeys }> {
+  const tpm = await TpmWorld.withKey(context, first);
+  return { tpm, keys: await tpm.keys() };
 }
 
 /** The import of the auth key. */

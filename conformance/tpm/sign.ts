@@ -4,22 +4,13 @@ import { answered, expectError, expectStatus, group, jsonOf } from '../runner/in
 import { HELLO, hmac, KEY, TpmWorld } from './world.ts';
 import { wrapKey } from './wrapped-key.ts';
 
-type Given = Parameters<typeof TpmWorld.fresh>[0];
-
-async function withKey(context: Given): Promise<TpmWorld> {
-  const tpm = await TpmWorld.fresh(context);
-  await tpm.mustImport(wrapKey(await tpm.keys(), { key: KEY }));
-  tpm.proxy.takeTrace();
-  return tpm;
-}
-
 /** Signing, the protocol, and what happens to a TPM. */
 export const signing = group('tpmd: sign, protocol, faults', {
   'TPM-015': [
     'signatures are HMAC-SHA256 of any amount of data',
     'reference-run',
     async (context) => {
-      const tpm = await withKey(context);
+      const tpm = await TpmWorld.withKey(context);
       for (const size of [0, 1, 1024, 1025, 2048, 5000]) await tpm.signsWith(KEY, randomBytes(size));
       await tpm.nothingLoaded();
     },
@@ -87,7 +78,7 @@ export const signing = group('tpmd: sign, protocol, faults', {
     'reference-run',
     async (context) => {
       context.needRoot();
-      const tpm = await withKey(context);
+      const tpm = await TpmWorld.withKey(context);
       const calls = Array.from({ length: 20 }, async (_, at) => {
         const data = randomBytes(at * 200);
         assert.equal(expectStatus(await tpm.sign(data, 4001 + (at % 4)), 200)['digest'], hmac(KEY, data));
@@ -99,7 +90,7 @@ export const signing = group('tpmd: sign, protocol, faults', {
     'an answer tells nothing of the TPM or the key',
     'reference-run',
     async (context) => {
-      const tpm = await withKey(context);
+      const tpm = await TpmWorld.withKey(context);
       tpm.proxy.play('HMAC', { kind: 'code', code: 0x921 });
       const answer = answered(await tpm.sign(HELLO));
       assert.deepEqual([answer.status, jsonOf(answer)], [500, { message: 'internal error' }]);
@@ -110,7 +101,7 @@ export const signing = group('tpmd: sign, protocol, faults', {
     'RETRY, YIELDED and TESTING are met by asking again, five times in all; LOCKOUT and NV_RATE are not',
     'reference-run',
     async (context) => {
-      const tpm = await withKey(context);
+      const tpm = await TpmWorld.withKey(context);
       for (const code of [0x922, 0x908, 0x90a]) {
         tpm.proxy.play('HMAC', { kind: 'code', code });
         await tpm.signsWith(KEY);
@@ -135,7 +126,7 @@ export const signing = group('tpmd: sign, protocol, faults', {
     'a TPM that is away costs the requests that meet it, and no more',
     'spec',
     async (context) => {
-      const tpm = await withKey(context);
+      const tpm = await TpmWorld.withKey(context);
       await tpm.swtpm.reboot();
       await tpm.signsWith(KEY);
       await tpm.swtpm.powerOff();
@@ -153,7 +144,7 @@ export const signing = group('tpmd: sign, protocol, faults', {
     'answers that are none, and lost ones, cost the requests that meet them, and nothing stays loaded',
     'spec',
     async (context) => {
-      const tpm = await withKey(context);
+      const tpm = await TpmWorld.withKey(context);
       const keys = await tpm.keys();
       for (const bytes of ['80', '8001000000', '8001000000090000', '80010000ffff00000000']) {
         tpm.proxy.play('HMAC', { kind: 'bytes', bytes: Buffer.from(bytes, 'hex') }, 2);
@@ -177,7 +168,7 @@ export const signing = group('tpmd: sign, protocol, faults', {
     '1 MiB is signed right while others wait',
     'reference-run',
     async (context) => {
-      const tpm = await withKey(context);
+      const tpm = await TpmWorld.withKey(context);
       const data = randomBytes(1024 * 1024);
       await Promise.all([tpm.signsWith(KEY, data), tpm.signsWith(KEY)]);
       await tpm.nothingLoaded();

@@ -11,7 +11,7 @@ import {
 } from '../runner/index.ts';
 import { Swtpm, swtpmIsMissing } from './swtpm.ts';
 import { TpmProxy } from './tpm-proxy.ts';
-import type { TpmKeys } from './wrapped-key.ts';
+import { type KeyToWrap, type TpmKeys, wrapKey } from './wrapped-key.ts';
 
 /** How long a line of the log may take. */
 const LOGGED_WITHIN_MS = 5_000;
@@ -52,6 +52,14 @@ export class TpmWorld {
   static async fresh(context: Context, more = ''): Promise<TpmWorld> {
     const tpm = await TpmWorld.unstarted(context);
     await tpm.start(more);
+    return tpm;
+  }
+
+  /** A fresh one that has a key; what it took is no part of the trace. */
+  static async withKey(context: Context, wish: KeyToWrap = { key: KEY }): Promise<TpmWorld> {
+    const tpm = await TpmWorld.fresh(context);
+    await tpm.mustImport(wrapKey(await tpm.keys(), wish));
+    tpm.proxy.takeTrace();
     return tpm;
   }
 
