@@ -235,6 +235,24 @@ describe.skipIf(!softHsmModule)('a token module that misbehaves (skipped without
     expect(await hung).toBe(500);
   });
 
+  it('the key that signs handles is in a file: after another start file keys do not wait for the token either', async () => {
+    await start(['no-mechanism 0x350']);
+    const { handle } = await keyd.key('in-file');
+    await device.stop('keyd');
+    const looks = token.results('C_FindObjects').length;
+    await device.start('keyd');
+    await until(
+      () => token.results('C_FindObjects').length > looks,
+      15_000,
+      () => `the token was not asked at start:\n${device.log('keyd')}`,
+    );
+    token.order('hang C_FindObjectsInit', 'hang C_SignInit');
+    const asked = performance.now();
+    expect((await keyd.hmac(handle)).status).toBe(200);
+    expect((await keyd.key('in-file')).status).toBe(200);
+    expect(performance.now() - asked, 'less than the deadline of a call').toBeLessThan(1500);
+  });
+
   it('KS-103: a module of Cryptoki 3.0 works, one older than 2.20 does not', async () => {
     await start(['version 3.0']);
     const { handle } = await keyd.pair('ec');

@@ -137,6 +137,7 @@ export async function startKeyd(context: DaemonContext): Promise<RunningDaemon> 
       env,
       log,
     });
+    void keys.lookAhead(HANDLE_VALIDATION_KEY);
     if (settings.homeFolder !== undefined) void reportEmptyFiles(settings.homeFolder, log);
     return {
       async close() {

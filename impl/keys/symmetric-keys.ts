@@ -52,6 +52,20 @@ export class SymmetricKeys {
     return place?.kind === 'file' && others.length === 0 ? place.mark() : undefined;
   }
 
+  /**
+   * Where a file holds the key although a token is asked first, asks the token now, while it answers: uses of the key then go to the file
+   * and do not wait for a token that hangs later. Never rejects.
+   */
+  async lookAhead(id: string): Promise<void> {
+    try {
+      const places = this.#places.ofKey(id);
+      const later = places.slice(1).filter(({ kind }) => kind === 'file');
+      for (const place of later) if (await place.hasKey()) await this.#isIn(id, places);
+    } catch {
+      // the first use finds out, and says so
+    }
+  }
+
   /** Makes the key in the first place that can, unless it is there. */
   create(id: string, use: KeyUse): Promise<void> {
     return this.#locks.hold([id], async () => {
