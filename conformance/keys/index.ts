@@ -1,3 +1,5 @@
+export { startTpm, tpmMissing } from './software-tpm.ts';
+
 import type { Checklist, Group, Scenario } from '../runner/index.ts';
 import { authorisation } from './authorisation.ts';
 import { engineRequests } from './engine-requests.ts';
