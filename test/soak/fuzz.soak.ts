@@ -1,0 +1,3 @@
+import { fuzzRuns } from '../support/fuzz-runs.ts';
+
+fuzzRuns(50);
