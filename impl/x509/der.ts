@@ -45,10 +45,19 @@ export function readDer(bytes: Uint8Array, what: string): DerNode {
 
 /** As {@link readDer}, by asn1js alone. */
 export function readCarefully(bytes: Uint8Array, what: string): DerNode {
-  const { offset, result } = asn1.fromBER(bytes, LIMITS);
+  const { offset, result } = decoded(bytes, what);
   if (offset === -1) throw new DerError(`${what} is not valid DER: ${result.error}`);
   if (offset !== bytes.length) throw new DerError(`${what} is followed by ${bytes.length - offset} stray bytes`);
   return toNode(result);
+}
+
+/** What asn1js makes of the bytes; it throws for some values that are none, a time of letters for one. */
+function decoded(bytes: Uint8Array, what: string): asn1.FromBerResult {
+  try {
+    return asn1.fromBER(bytes, LIMITS);
+  } catch (cause) {
+    throw new DerError(`${what} is not valid DER`, { cause });
+  }
 }
 
 /** The child at `index` when it has the wanted tag. Throws {@link DerError} naming `what` otherwise. */
