@@ -73,7 +73,7 @@ export interface HubTarget extends Endpoint {
   readonly thumbprint?: CertificatePair & { readonly deviceId: string; readonly reissued?: CertificatePair };
   /** A device that may be filled with modules up to the limit. */
   readonly crowded?: DeviceKeys & { readonly deviceId: string };
-  /** A parent that serves the same registry under another name. */
+  /** A parent (an Edge hub) that serves the same registry under another name. */
   readonly gateway?: Endpoint;
 }
 

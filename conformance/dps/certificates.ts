@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { expectAnswer, expectDpsError, needed, stranger } from '../azure/index.ts';
+import { expectAnswer, expectDpsError, forged, needed, stranger } from '../azure/index.ts';
 import { type Context, group } from '../runner/index.ts';
 import { assigned, dpsOf, keyed, operationOf, poll, register } from './device.ts';
 
@@ -106,6 +106,20 @@ export const certificates = group('DPS certificates', {
       await assigned(dps, id, { client });
       const other = needed(context, reissued, 'x509Leaf.reissued');
       expectDpsError(await poll(dps, id, 'none', { client: other }), 401);
+    },
+  ],
+  'DPS-090': [
+    'a certificate whose issuer has the name of the authority and another key is refused with 401',
+    'azure-docs',
+    async (context) => {
+      const { dps, client, id } = await certified(context);
+      const forgery = await forged(id, client);
+      expectDpsError(await poll(dps, id, 'none', { client: forgery }), 401);
+      const group = needed(context, dps.x509Group, 'x509Group');
+      const [, ...issuers] = group.certPem.split(/(?<=-----END CERTIFICATE-----\n)/);
+      const { certPem, keyPem } = await forged(group.registrationId, group);
+      const chained = { certPem: [certPem, ...issuers].join(''), keyPem };
+      expectDpsError(await poll(dps, group.registrationId, 'none', { client: chained }), 401);
     },
   ],
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { expectHubError, needed, stranger } from '../azure/index.ts';
+import { expectHubError, forged, needed, stranger } from '../azure/index.ts';
 import { type Context, group } from '../runner/index.ts';
 import { hubOf, list, type ModuleOwner, newKey, ownerOf, type Shown, tokenOf } from './device.ts';
 
@@ -80,6 +80,15 @@ export const certificates = group('hub certificates', {
       const { owner, deviceId } = await certified(context);
       const token = tokenOf(owner.hub, { deviceId, primaryKey: newKey() });
       expectHubError(await list(owner, deviceId, { token }), 401);
+    },
+  ],
+  'HUB-067': [
+    'a certificate whose issuer has the name of the authority and another key is refused with 401',
+    'azure-docs',
+    async (context) => {
+      const { owner, deviceId, client } = await certified(context);
+      const forgery = await forged(deviceId, client);
+      expectHubError(await list(owner, deviceId, { token: undefined, client: forgery }), 401);
     },
   ],
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { expectAnswer, isText, needed, sasToken } from '../azure/index.ts';
+import { expectAnswer, expectHubError, isText, needed, sasToken } from '../azure/index.ts';
 import { type Context, group } from '../runner/index.ts';
 import { call, list, moduleOf, modulePath, ownerOf, withModule } from './device.ts';
 
@@ -35,8 +35,11 @@ export const gateway = group('hub gateway', {
     'spec',
     async (context) => {
       const { owner, at } = await behindGateway(context);
-      const body = expectAnswer(await call(owner, 'GET', modulePath(owner.deviceId, 'none'), { at }), 404);
-      assert.ok(isText(body['errorMessage'] ?? body['Message']), JSON.stringify(body));
+      const path = modulePath(owner.deviceId, 'none');
+      const { errorMessage, Message } = expectAnswer(await call(owner, 'GET', path, { at }), 404);
+      assert.ok(isText(errorMessage), `errorMessage of the parent: ${errorMessage}`);
+      assert.equal(Message, undefined, 'Message of the parent');
+      expectHubError(await call(owner, 'GET', path), 404);
     },
   ],
 });

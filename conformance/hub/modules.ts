@@ -163,7 +163,7 @@ export const modules = group('hub modules', {
     },
   ],
   'HUB-012': [
-    'managedBy is kept as it was sent',
+    'managedBy is kept as it was sent: an update without it keeps it, one with it changes it',
     'azure-docs',
     async (context) => {
       const owner = await ownerOf(context);
@@ -171,6 +171,13 @@ export const modules = group('hub modules', {
       try {
         assert.equal(moduleOf(await put(owner, moduleId, { more: { managedBy: 'iotEdge' } }))['managedBy'], 'iotEdge');
         assert.equal(moduleOf(await read(owner, moduleId))['managedBy'], 'iotEdge');
+        for (const [more, kept] of [
+          [{}, 'iotEdge'],
+          [{ managedBy: 'test' }, 'test'],
+        ] as const) {
+          assert.equal(moduleOf(await put(owner, moduleId, { ifMatch: '*', more }))['managedBy'], kept);
+          assert.equal(moduleOf(await read(owner, moduleId))['managedBy'], kept);
+        }
       } finally {
         await remove(owner, moduleId);
       }
@@ -208,6 +215,16 @@ export const modules = group('hub modules', {
       expectHubError(await put(owner, 'one-more'), 400, 403, 409, 413, 429);
       assert.ok(!(await listed(owner)).includes('one-more'), 'not listed');
       for (const moduleId of made) await remove(owner, moduleId);
+    },
+  ],
+  'HUB-016': [
+    'a list holds the modules of its device alone',
+    'azure-docs',
+    async (context) => {
+      const other = await ownerOf(context, 'other');
+      await withModule(await ownerOf(context), async (moduleId) => {
+        assert.ok(!(await listed(other)).includes(moduleId), 'a module of another device is listed');
+      });
     },
   ],
 });

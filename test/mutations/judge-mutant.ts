@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Context, judge, type Outcome } from '../../conformance/runner/index.ts';
-import { groupsOf, loadAreas } from '../../conformance/suite/index.ts';
+import { type Area, groupsOf, loadAreas } from '../../conformance/suite/index.ts';
 
 /** A deliberate bug: a text of one source file that is replaced by another, and the case that has to notice. */
 export interface Mutation {
@@ -17,21 +17,27 @@ export const MUTATIONS = JSON.parse(
 ) as readonly Mutation[];
 
 const PROGRAM = fileURLToPath(new URL('mutant-aziotd', import.meta.url));
+const CLOUD = fileURLToPath(new URL('mutant-cloud', import.meta.url));
 const areas = await loadAreas();
 
 /**
- * Judges the daemons with the mutation by its case; of recorded exchanges all up to that one run, as they rest on each other.
+ * Judges the daemons, or the simulated cloud, with the mutation by its case; of recorded exchanges all up to that one run, as they rest on each other.
  * Gives the first outcome that failed, undefined when nobody noticed.
  */
-export async function judgeMutant({ name, caughtBy }: Mutation): Promise<Outcome | undefined> {
+export async function judgeMutant({ name, file, caughtBy }: Mutation): Promise<Outcome | undefined> {
   const before = process.env['MUTATION'];
   process.env['MUTATION'] = name;
+  process.env['MUTATION_NODE'] = process.execPath;
+  const cloud = process.env['AZIOT_CONFORMANCE_CLOUD'];
+  if (file.startsWith('simulators/')) process.env['AZIOT_CONFORMANCE_CLOUD'] = CLOUD;
   const context = new Context({ program: PROGRAM });
+  const judged: Area[] = [];
   try {
     for (const area of areas)
       for (const group of await groupsOf(area)) {
         const at = group.requirements.findIndex(({ id }) => id === caughtBy);
         if (at < 0) continue;
+        judged.push(area);
         const from = group.name.startsWith('golden ') ? 0 : at;
         for (const requirement of group.requirements.slice(from, at + 1)) {
           const outcome = await judge(context, group.name, requirement);
@@ -48,5 +54,7 @@ export async function judgeMutant({ name, caughtBy }: Mutation): Promise<Outcome
     if (before === undefined) delete process.env['MUTATION'];
     else process.env['MUTATION'] = before;
     await context.dispose();
+    for (const area of judged) await area.end();
+    if (cloud === undefined) delete process.env['AZIOT_CONFORMANCE_CLOUD'];
   }
 }
