@@ -39,14 +39,19 @@ export class ConnectProxy {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Leads `name:443` to a port. */
+  /** Leads `name:443`, or a name with a port of its own, to a port. */
   lead(name: string, port: number): void {
-    this.#ports.set(`${name}:443`, port);
+    this.#ports.set(withPort(name), port);
   }
 
   /** From now on the name cannot be reached. */
   cut(name: string): void {
-    this.#ports.delete(`${name}:443`);
+    this.#ports.delete(withPort(name));
+  }
+
+  /** From now on no name can be reached. */
+  cutAll(): void {
+    this.#ports.clear();
   }
 
   /** Answers every CONNECT with this status. */
@@ -99,6 +104,8 @@ export class ConnectProxy {
     target.on('error', () => socket.destroy());
   }
 }
+
+const withPort = (name: string): string => (name.includes(':') ? name : `${name}:443`);
 
 function loopbackPort(target: string): number | undefined {
   const port = /^(?:localhost|127\.0\.0\.1):(\d+)$/.exec(target)?.[1];

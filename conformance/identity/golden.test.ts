@@ -1,4 +1,4 @@
-import { testGolden } from '../testing/index.ts';
-import { goldenIdentity } from './golden-identity.ts';
+import { testRecordedScenarios } from './golden-tests.ts';
+import { isManual } from './recorded-parts.ts';
 
-await testGolden(goldenIdentity);
+await testRecordedScenarios(isManual);

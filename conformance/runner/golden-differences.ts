@@ -10,9 +10,17 @@ export interface Difference {
   /** The spec line, and the word that makes it count (stricter, strict, ours), or the loss that an issue names. */
   readonly why: string;
   /** Members that differ from the recorded answer; a `body` of null with a status of 4xx or 5xx means: any message. */
-  readonly expect?: Partial<Pick<RecordedAnswer, 'status' | 'body'>> & { readonly messageContains?: string };
+  readonly expect?: Partial<Pick<RecordedAnswer, 'status' | 'headers' | 'body'>> & {
+    readonly messageContains?: string;
+  };
   /** A request in place of the recorded one, where the exchange rests on another that is answered otherwise. */
   readonly request?: Partial<WireRequest>;
+  /** `METHOD /path` of each request that is sent to the cloud instead of the recorded ones, in order; `*` at the end: any number of the last one. */
+  readonly requests?: readonly string[];
+  /** What the log has to say in place of the recorded cause. */
+  readonly log?: string;
+  /** Names of files below the home directory that differ from the recorded ones, in the snapshot that follows the exchange. */
+  readonly files?: readonly string[];
   /** In words: what a step without a recorded request gives instead; the scenario's step asserts it. */
   readonly result?: string;
 }

@@ -13,6 +13,8 @@ import type { World } from './world.ts';
 export interface Replay {
   readonly world: World;
   readonly saved: SavedValues;
+  /** What differences.json lists for the exchange that is replayed. */
+  readonly difference?: Difference | undefined;
 }
 
 /** How one golden file is replayed: its set-up, and the steps that no recorded request describes. */
@@ -30,6 +32,8 @@ export interface Scenario {
   readonly factStep?: (
     exchange: RecordedExchange,
   ) => ((replay: Replay, exchange: RecordedExchange) => Promise<void>) | undefined;
+  /** Runs before every exchange. */
+  readonly prepare?: (replay: Replay, exchange: RecordedExchange) => Promise<void>;
   /** Runs before the exchange of that id. */
   readonly before?: Readonly<Record<string, (replay: Replay) => Promise<void>>>;
   /** Changes the request of an exchange that quotes values of the recording's own run. */
@@ -80,7 +84,8 @@ export class GoldenRun {
 
   /** Replays one exchange; they have to be replayed in their order. Rejects with what differs. */
   async replay(world: World, recorded: RecordedExchange): Promise<void> {
-    const replay: Replay = { world, saved: this.#saved };
+    const replay: Replay = { world, saved: this.#saved, difference: this.#differences.get(recorded.id) };
+    await this.scenario.prepare?.(replay, recorded);
     await this.scenario.before?.[recorded.id]?.(replay);
     const step = this.scenario.steps?.[recorded.id] ?? this.scenario.factStep?.(recorded);
     if (step) await step(replay, recorded);

@@ -32,7 +32,8 @@ export async function testGolden(...scenarios: readonly Scenario[]): Promise<voi
   testGroups(await Promise.all(scenarios.map(goldenGroup)), ({ id }) => id);
 }
 
-function testGroups(
+/** Declares a test for each requirement of these groups. */
+export function testGroups(
   groups: readonly Group[],
   title: (requirement: Requirement) => string,
   end: () => Promise<void> = async () => {},

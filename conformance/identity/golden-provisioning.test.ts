@@ -1,0 +1,4 @@
+import { testRecordedScenarios } from './golden-tests.ts';
+import { isManual } from './recorded-parts.ts';
+
+await testRecordedScenarios((scenario) => !isManual(scenario));
