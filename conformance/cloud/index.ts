@@ -1,4 +1,5 @@
 /** The door of the room: a cloud as a separate process or as a stand-in, and the proxy that leads the daemons to it. */
+export { cloudChecklist } from './checklist.ts';
 export type { CloudDocument, CloudListener, HubModule, SeenRequest, TestCredential } from './cloud-process.ts';
 export { CloudProcess } from './cloud-process.ts';
 export { attachCloud, type CloudLink, cloudOf, cutAll, leadAll, startIdentityd } from './cloud-world.ts';
