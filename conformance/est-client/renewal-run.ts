@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { chmod, chown } from 'node:fs/promises';
 import { ExtendedKeyUsageExtension } from '@peculiar/x509';
+import { prepareToken } from '../keys/index.ts';
 import { answered, exchange, stringMember, type World } from '../runner/index.ts';
 import { type Authorities, issue, issueHolder, newKey, pemOf, privatePem } from './ca.ts';
 import { certificateFile } from './certificate-file.ts';
@@ -34,6 +35,8 @@ export interface RenewalPlan {
   readonly held: readonly Held[];
   /** Key pairs that are there beside those of the identities. */
   readonly leftOver?: readonly string[];
+  /** keyd makes keys in a SoftHSM token; what is preloaded stays a file. */
+  readonly token?: true;
   /** Both daemons run as users of their own; the key pairs that certd may use. */
   readonly users?: { readonly keys: readonly string[] };
   /** What happens after the start; otherwise the first identity is waited for until it has another leaf. */
@@ -69,7 +72,10 @@ export class RenewalRun {
     const preloaded = inFile.map(({ id }) => `${id} = "file://@ROOT@/pre/locked/${id}.key"\n`).join('');
     const keys = `[preloaded_keys]\nest-bootstrap-id = "file://@ROOT@/pre/bootstrap.key"\n${preloaded}`;
     const principal = users ? `[[principal]]\nuid = ${CERTD_UID}\nkeys = ${JSON.stringify(users.keys)}\n` : '';
-    await world.configure('keyd', { main: `[aziot_keys]\nhomedir_path = "@ROOT@/keyd/home"\n${keys}${principal}` });
+    const lines = this.#plan.token ? `${await prepareToken(world)}\n` : '';
+    await world.configure('keyd', {
+      main: `[aziot_keys]\nhomedir_path = "@ROOT@/keyd/home"\n${lines}${keys}${principal}`,
+    });
     await this.#giveToUsers(inFile);
     await world.start('keyd', users ? { uid: KEYD_UID } : {});
     for (const id of leftOver) await makePair(world, id);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { expectError, expectStatus, group } from '../runner/index.ts';
+import { tokenMissing } from '../keys/index.ts';
+import { type Context, expectError, expectStatus, group } from '../runner/index.ts';
 import { BOOTSTRAP, enrol, estWorld, IDENTITY } from './est-world.ts';
 import { halfIn } from './renewal-run.ts';
 import { subjectsOf } from './replay.ts';
@@ -10,6 +11,11 @@ const SERVER = { auth: 'cert', issues: { lifetime: 600 } } as const;
 const LOGGED_MS = 15_000;
 /** A failure that is not tried again inside the exchange: the server asks for more time than that has. */
 const BUSY = { status: 503, retry_after: 3600 };
+
+function needToken(context: Context): void {
+  const missing = tokenMissing();
+  if (missing !== undefined) context.skip(missing);
+}
 
 /** Checks of renewal.md 7 that show on the wire and that no recording shows. */
 export const renewals = group('EST renewal', {
@@ -134,6 +140,36 @@ export const renewals = group('EST renewal', {
       await run.world.start('keyd');
       expectStatus(await enrol(run), 201);
       assert.deepEqual([await run.isRenewed(), await run.keyState()], [false, { changed: false, matches: true }]);
+    },
+  ],
+  'RN-031/softhsm': [
+    'in a token, too, rotation leaves a new key that belongs to the certificate, and no temporary one',
+    'spec',
+    async (context) => {
+      needToken(context);
+      const held = [{ id: 'est-id', from: -60, to: 600 }];
+      const auth = AUTO('{ rotate_key = true, threshold = "5%", retry = "10%" }');
+      const run = await estWorld(context, { server: SERVER, auth, held, token: true });
+      await run.renewed();
+      assert.deepEqual(await run.keyState(), { changed: true, matches: true });
+      await assert.rejects(run.keyOf('est-id-temp'), 'est-id-temp is still there');
+    },
+  ],
+  'RN-034/softhsm': [
+    'an identity key in a file beside a token is renewed too, once, and no request wastes an enrolment',
+    'inferred',
+    async (context) => {
+      needToken(context);
+      const held = [{ id: 'est-id', from: -60, to: 600, key: 'file' as const }];
+      const auth = AUTO('{ rotate_key = true, threshold = "5%", retry = "10%" }');
+      const run = await estWorld(context, { server: SERVER, auth, held, token: true });
+      await run.renewed();
+      assert.equal((await run.keyState()).matches, true);
+      const identities = run.responder.issued.length;
+      expectStatus(await enrol(run), 201);
+      expectStatus(await enrol(run), 201);
+      assert.ok(identities <= 2, `${identities} certificates for one renewal`);
+      assert.equal(run.responder.issued.length, identities + 2, 'requests wasted enrolments');
     },
   ],
   'RN-038': [
