@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CachedFiles } from './cached-files.ts';
 import { eventTurn } from './event-turn.ts';
 
-const LARGEST = 1024;
+const LARGEST = 10_000;
 let folder: string;
 let parsed: string[];
 let files: CachedFiles<string | undefined>;
@@ -64,6 +64,11 @@ describe('files that are parsed and kept', () => {
     write('a', 'back');
     await heard();
     expect(await files.read(path)).toBe('back');
+  });
+
+  it.each([0, 1, 4095, 4096, 4097, LARGEST])('are read whole, with %i bytes', async (size) => {
+    const text = Array.from({ length: size }, (_, at) => String(at % 10)).join('');
+    expect(await files.read(write('a', text))).toBe(text);
   });
 
   it('are read anew where this process says that it changed them', async () => {
