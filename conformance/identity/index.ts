@@ -1,9 +1,11 @@
 import type { Checklist, Group, Scenario } from '../runner/index.ts';
+import { cloudModules } from './cloud-modules.ts';
 import { goldenIdentity } from './golden-identity.ts';
 import { configuration, routes } from './service.ts';
+import { starts } from './starts.ts';
 import { tpmDevice } from './tpm.ts';
 
-export const identityGroups: readonly Group[] = [routes, configuration, tpmDevice];
+export const identityGroups: readonly Group[] = [routes, configuration, tpmDevice, starts, cloudModules];
 export const identityGolden: readonly Scenario[] = [goldenIdentity];
 
 /** identity-service.md, checklist of ninety-four. */
@@ -103,7 +105,6 @@ export const identityChecklist: Checklist = {
     38: 'judged as TR-045/identityd',
     39: 'judged as TR-047/identityd',
     40: 'judged by identity#config-errors/auto-renew-100-percent and identity#config-errors/auto-renew-0min and identity#config-errors/auto-renew-1year and identity#config-errors/auto-renew-fields-missing',
-    56: 'tested with processes or on one clock, not on the wire alone: test/identity-http.test.ts',
     67: 'tested with processes or on one clock, not on the wire alone: test/identity-takeover.test.ts',
     86: 'tested with processes or on one clock, not on the wire alone: test/identity-ways.test.ts',
     89: 'tested with processes or on one clock, not on the wire alone: test/identity-ways.test.ts',
