@@ -37,7 +37,7 @@ symmetric_key = "device-id"
 };
 
 /** A user of the machine that may do all: the first principal without rights of its own. */
-export const DAEMON = 4001;
+const DAEMON = 4001;
 
 export interface DeviceWish {
   readonly way?: Way;
