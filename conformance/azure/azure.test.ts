@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Simulated, startSimulated } from './simulated.ts';
+import { runCommand } from './testing.ts';
 
 // a simulated cloud that is presented as the live one: by the variables, its authority by option
-const MAIN = fileURLToPath(new URL('../runner/main.ts', import.meta.url));
 let simulated: Simulated;
 let folder: string;
 let env: NodeJS.ProcessEnv;
@@ -42,14 +40,10 @@ afterAll(async () => {
 });
 beforeEach(() => simulated.cloud.clearJournal());
 
-/** Runs the command with driver azure; gives its exit code and what it printed. */
-function run(args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<{ code: number; text: string }> {
-  const whole = [MAIN, 'run', '--driver', 'azure', '--ca', join(folder, 'ca.pem'), '--min-spacing', '0', ...args];
-  return new Promise((resolve) => {
-    execFile(process.execPath, whole, { env: { ...env, ...more } }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, text: stdout + stderr }),
-    );
-  });
+/** Runs the command with driver azure. */
+function run(args: readonly string[], more: NodeJS.ProcessEnv = {}) {
+  const guarded = ['--driver', 'azure', '--ca', join(folder, 'ca.pem'), '--min-spacing', '0', ...args];
+  return runCommand(guarded, { ...env, ...more });
 }
 
 test('nothing but GET is sent unless changes are allowed, and what needs them is listed as not run', async () => {

@@ -40,7 +40,6 @@ export function readEnvironment(env: NodeJS.ProcessEnv, guard: Guard): CloudTarg
   });
   const scopeId = env['AZURE_DPS_SCOPE_ID'];
   const hubName = env['AZURE_HUB_HOST'];
-  if (!scopeId && !hubName) throw new Error('driver azure needs AZURE_DPS_SCOPE_ID, or AZURE_HUB_HOST, or both');
   const dps = scopeId && {
     ...endpoint(env['AZURE_DPS_HOST'] || 'global.azure-devices-provisioning.net', env['AZURE_DPS_ADDRESS']),
     scopeId,

@@ -102,4 +102,5 @@ test('external: what needs control is not run, the rest is judged on the sockets
 test('a driver without what it needs is told so', () => {
   expect(() => launchFromEnv({ AZIOT_CONFORMANCE_DRIVER: 'command' })).toThrow(/--command/);
   expect(() => launchFromEnv({ AZIOT_CONFORMANCE_DRIVER: 'aziotd-rust' })).toThrow(/--rust-dir/);
+  expect(() => launchFromEnv({ AZIOT_CONFORMANCE_DRIVER: 'azure' })).toThrow(/AZURE_DPS_SCOPE_ID, or AZURE_HUB_HOST/);
 });

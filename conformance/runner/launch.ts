@@ -54,6 +54,8 @@ export function launchFromEnv(env: NodeJS.ProcessEnv = process.env): Launch {
       return { driver, program: '', running, mayChange: env['AZIOT_CONFORMANCE_ALLOW_CHANGES'] === '1' };
     }
     case 'azure':
+      if (!env['AZURE_DPS_SCOPE_ID'] && !env['AZURE_HUB_HOST'])
+        throw new Error('driver azure needs AZURE_DPS_SCOPE_ID, or AZURE_HUB_HOST, or both');
       return { driver, program: '', running: {}, mayChange: env['AZIOT_CONFORMANCE_ALLOW_CHANGES'] === '1' };
   }
 }
