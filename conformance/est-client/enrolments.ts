@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Context } from '../runner/index.ts';
 import { expectError, expectStatus, group, type Source, stringMember } from '../runner/index.ts';
 import { BASIC, BOOTSTRAP, enrol, estWorld, IDENTITY } from './est-world.ts';
-import { makePair, publicKeyOf } from './key-pairs.ts';
+import { publicKeyOf } from './key-pairs.ts';
 import { makeRequest, subjectsOf } from './replay.ts';
 import type { Behaviour } from './responder.ts';
 
@@ -164,12 +166,14 @@ export const enrolments = group('EST client', {
     'spec',
     async (context) => {
       const run = await estWorld(context, { server: { auth: 'cert' }, auth: `${IDENTITY}\n${BOOTSTRAP}` });
-      await makePair(run.world, 'unrelated');
       expectStatus(await enrol(run), 201);
       const { seen } = run.responder;
       assert.equal(seen.at(-1)?.tls?.version, 'TLSv1.3');
-      const pem = [await run.read('est-id'), await run.read('device-id')].join('');
-      assert.doesNotMatch(pem, /PRIVATE KEY/);
+      const home = run.world.path('certd/home');
+      const files = (await readdir(home, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+      assert.ok(files.length >= 2, 'identity and certificate are not stored');
+      for (const { parentPath, name } of files)
+        assert.doesNotMatch(await readFile(join(parentPath, name), 'latin1'), /PRIVATE KEY/);
     },
   ],
 });
