@@ -28,10 +28,12 @@ describe.skipIf(missing)(`tpmd without the libraries of the TSS (${missing ?? 'o
     expect(await tpmd.import(await tpmd.wrap(KEY))).toEqual({ status: 200, body: {} });
     const data = Buffer.alloc(3000, 1);
     expect((await tpmd.sign(data)).body['digest']).toBe(hmac(KEY, data));
-    await swtpm.powerOff();
-    expect((await tpmd.sign(data)).status).toBe(500);
-    await swtpm.powerOn();
-    expect((await tpmd.sign(data)).body['digest']).toBe(hmac(KEY, data));
+    for (let time = 0; time < 5; time++) {
+      await swtpm.powerOff();
+      expect((await tpmd.sign(data)).status).toBe(500);
+      await swtpm.powerOn();
+      expect((await tpmd.sign(data)).body['digest'], tpmd.log).toBe(hmac(KEY, data));
+    }
     expect(await swtpm.handles('transient')).toEqual([]);
   });
 

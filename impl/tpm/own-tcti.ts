@@ -1,12 +1,15 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { LONGEST_RESPONSE_BYTES, type OpenTcti, type Tcti } from './tcti.ts';
 import { LinkError } from './tpm-error.ts';
 
 /** What the TCTI loader tries first where it is told nothing. */
 const DEVICES = ['/dev/tpmrm0', '/dev/tpm0'];
 const SWTPM_PORT = 2321;
+const IN_LINE_MS = 10_000;
+const IN_LINE_PAUSE_MS = 2;
 const HEADER_BYTES = 10;
 const SIZE_AT = 2;
 
@@ -34,12 +37,25 @@ function addressOf(conf: string): NetConnectOpts {
   return { host: found.get('host') ?? 'localhost', port };
 }
 
-function connected(address: NetConnectOpts): Promise<Socket> {
+function connectOnce(address: NetConnectOpts): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(address);
-    socket.once('connect', () => resolve(socket));
-    socket.once('error', (cause) => reject(new LinkError('could not connect to swtpm', 'no', { cause })));
+    socket.once('connect', () => resolve(socket)).once('error', reject);
   });
+}
+
+/** swtpm serves one client after the other and has a short line: where that is full, it is tried again for some time. */
+async function connected(address: NetConnectOpts): Promise<Socket> {
+  const until = performance.now() + IN_LINE_MS;
+  for (;;) {
+    try {
+      return await connectOnce(address);
+    } catch (cause) {
+      const lineIsFull = (cause as NodeJS.ErrnoException).code === 'EAGAIN';
+      if (!lineIsFull || performance.now() > until) throw new LinkError('could not connect to swtpm', 'no', { cause });
+    }
+    await pause(IN_LINE_PAUSE_MS);
+  }
 }
 
 /** A whole response, by the size that it says. */
