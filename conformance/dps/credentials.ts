@@ -153,4 +153,15 @@ export const tokens = group('DPS tokens', {
       assert.equal(state['assignedHub'], undefined);
     },
   ],
+  'DPS-033': [
+    'a token for the beginning of the resource, or for all registrations of the scope, is refused with 401',
+    'spec',
+    async (context) => {
+      const { dps, device, id } = await keyed(context);
+      for (const name of [`/${id.slice(0, -1)}`, '']) {
+        const resource = `${dps.scopeId}/registrations${name}`;
+        await refused(dps, id, sasToken({ resource, key: device.primaryKey, policy: 'registration' }));
+      }
+    },
+  ],
 });
