@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import { createCipheriv } from 'node:crypto';
 import { exchange, expectError, group } from '../runner/index.ts';
 import { bodyText, CA, hasStatus, text } from './edge-ca.ts';
 import type { EdgeResult } from './edge-client.ts';
+import { IV, MODULE, referenceCiphertext } from './reference-ciphertext.ts';
 import { Workload } from './workload.ts';
 import { EDGE, edgeDaemon, freshDevice, QUICK, STRANGER, startedEdge } from './world.ts';
 
 const TEMPORARY = `${CA}-temp`;
-const IV = Buffer.from('123456789012').toString('base64');
-const MODULE = { moduleId: 'temp', genId: '637000000000000003' };
 
 function handle(result: EdgeResult): string {
   assert.ok(hasStatus(result, 200), text(result));
@@ -17,14 +15,6 @@ function handle(result: EdgeResult): string {
 
 function isRefused(result: EdgeResult, status: number): void {
   assert.ok(result.kind === 'answer' && result.status === status, text(result));
-}
-
-/** What the reference writes: 02, ciphertext, tag of AES-256-GCM under a key file of 32 bytes. */
-function referenceCiphertext(key: Buffer, plaintext: string): string {
-  const cipher = createCipheriv('aes-256-gcm', key, Buffer.from(IV, 'base64'));
-  cipher.setAAD(Buffer.from(`${MODULE.moduleId}${MODULE.genId}`));
-  const sealed = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
-  return Buffer.concat([Buffer.of(2), sealed, cipher.getAuthTag()]).toString('base64');
 }
 
 export const keys = group('IoT Edge: keys', {
