@@ -15,7 +15,7 @@ export interface Difference {
   };
   /** A request in place of the recorded one, where the exchange rests on another that is answered otherwise. */
   readonly request?: Partial<WireRequest>;
-  /** `METHOD /path` of each request that is sent to the cloud instead of the recorded ones, in order; `*` at the end: any number of the last one. */
+  /** `METHOD /path` of each request that is sent to the cloud instead of the recorded ones, in order; `*` at the end: any number of the last one; `~` before one: or more. */
   readonly requests?: readonly string[];
   /** What the log has to say in place of the recorded cause. */
   readonly log?: string;
