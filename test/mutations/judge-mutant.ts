@@ -18,6 +18,10 @@ export const MUTATIONS = JSON.parse(
 
 const PROGRAM = fileURLToPath(new URL('mutant-aziotd', import.meta.url));
 const CLOUD = fileURLToPath(new URL('mutant-cloud', import.meta.url));
+const MUTATE = new URL('mutate.mjs', import.meta.url).href;
+/** What a program says that could not be loaded, and what is said of one that ended so. */
+const NO_PROGRAM =
+  /SyntaxError|ReferenceError|ERR_INVALID_TYPESCRIPT|has no single place|no mutation is called|(?:simulator|cloud \S+) ended with/;
 const areas = await loadAreas();
 
 /**
@@ -29,6 +33,9 @@ export async function judgeMutant({ name, file, caughtBy }: Mutation): Promise<O
   process.env['MUTATION'] = name;
   process.env['MUTATION_NODE'] = process.execPath;
   const cloud = process.env['AZIOT_CONFORMANCE_CLOUD'];
+  const options = process.env['NODE_OPTIONS'];
+  // the EST simulator is started by its area, as a program of Node
+  if (file.startsWith('simulators/est/')) process.env['NODE_OPTIONS'] = `--import=${MUTATE}`;
   if (file.startsWith('simulators/')) process.env['AZIOT_CONFORMANCE_CLOUD'] = CLOUD;
   const context = new Context({ program: PROGRAM });
   const judged: Area[] = [];
@@ -43,7 +50,7 @@ export async function judgeMutant({ name, file, caughtBy }: Mutation): Promise<O
           const outcome = await judge(context, group.name, requirement);
           if (outcome.result !== 'failed') continue;
           // a daemon that cannot even be loaded shows nothing about the suite
-          if (/SyntaxError|ReferenceError|ERR_INVALID_TYPESCRIPT|has no single place/.test(outcome.reason ?? ''))
+          if (NO_PROGRAM.test(outcome.reason ?? ''))
             throw new Error(`the mutation ${name} makes no program: ${outcome.reason}`);
           return outcome;
         }
@@ -56,5 +63,7 @@ export async function judgeMutant({ name, file, caughtBy }: Mutation): Promise<O
     await context.dispose();
     for (const area of judged) await area.end();
     if (cloud === undefined) delete process.env['AZIOT_CONFORMANCE_CLOUD'];
+    if (options === undefined) delete process.env['NODE_OPTIONS'];
+    else process.env['NODE_OPTIONS'] = options;
   }
 }
