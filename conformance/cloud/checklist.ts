@@ -2,7 +2,6 @@ import type { Checklist } from '../runner/index.ts';
 
 const at = (...ids: readonly string[]): readonly string[] => ids.map((id) => `identity#${id}`);
 const clock = (file: string): string => `tested on an injected clock, as it waits for minutes: ${file}`;
-const simulator = (file: string): string => `about the simulators, judged by their own tests: ${file}`;
 
 /**
  * cloud.md, checklist of sixty-two. Most are judged with identityd as a process while its recorded exchanges are replayed: each replay
@@ -68,13 +67,13 @@ export const cloudChecklist: Checklist = {
     47: clock('impl/cloud/hub-client.test.ts'),
     48: clock('impl/cloud/retry.test.ts'),
     49: clock('impl/cloud/retry.test.ts and impl/identity/provisioning-report.test.ts'),
-    55: simulator('simulators/dps/credentials.test.ts'),
-    56: simulator('simulators/dps/credentials.test.ts'),
-    57: simulator('simulators/dps/credentials.test.ts'),
-    58: simulator('simulators/hub/hub-simulator.test.ts'),
-    59: simulator('simulators/hub/hub-simulator.test.ts'),
-    60: simulator('simulators/hub/hub-simulator.test.ts'),
-    61: simulator('simulators/hub/hub-simulator.test.ts'),
-    62: simulator('simulators/hub/recorded-traffic.test.ts and simulators/dps/recorded-traffic.test.ts'),
+    55: 'judged as DPS-020, DPS-021, DPS-022 and DPS-028; a token without skn: simulators/dps/credentials.test.ts',
+    56: 'judged as DPS-051, DPS-052 and DPS-053',
+    57: 'judged as DPS-030',
+    58: 'judged as HUB-043 and HUB-046',
+    59: 'judged as HUB-007 and HUB-010',
+    60: 'judged as IS-069 and HUB-054',
+    61: 'judged as HUB-021 and HUB-024',
+    62: 'judged as DPS-070 and HUB-070',
   },
 };
