@@ -181,6 +181,8 @@ async function publicKeyOf(years: Years, id: string): Promise<KeyObject | undefi
   const { status, body } = await years.call('keyd', 'GET', `/keypair/${id}`);
   if (status !== 200) return undefined;
   const point = await years.call('keyd', 'POST', '/parameters/ec-point', { keyHandle: body['keyHandle'] });
+  // a power cut between the two calls
+  if (point.status !== 200) return undefined;
   const x = Buffer.from(String(point.body['value']), 'base64');
   const head = Buffer.from('3039301306072a8648ce3d020106082a8648ce3d030107032200', 'hex');
   return createPublicKey({ key: Buffer.concat([head, x]), format: 'der', type: 'spki' });

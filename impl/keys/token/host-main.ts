@@ -147,15 +147,36 @@ async function run(request: HostRequest): Promise<TokenOutcome> {
   }
 }
 
+/** How long operations under way may take when keyd is gone: one that is cut off may leave half a key in the token. */
+const LAST_OPERATIONS_MS = 10_000;
+
+let running = 0;
+let closing = false;
+
+async function serve(request: HostRequest): Promise<void> {
+  if (closing) return;
+  running++;
+  const result = await run(request);
+  running--;
+  if (!closing) channel.send({ id: request.id, result });
+  else if (running === 0) process.exit(0);
+}
+
+/** keyd has ended, or wants this process to: nothing new is begun. */
+function close(): void {
+  closing = true;
+  if (running === 0) process.exit(0);
+  setTimeout(() => process.exit(0), LAST_OPERATIONS_MS);
+}
+
 const stream = new Socket({ fd: CHANNEL_FD });
 const channel = new Channel<HostAnswer | HostReady, HostSetup | HostRequest | ForgetPins>(stream, (message) => {
   if ('modulePath' in message) modulePath = message.modulePath;
   else if ('forgetPins' in message) for (const slot of slots.values()) slot.forgetRefusedPin();
-  else setImmediate(() => void run(message).then((result) => channel.send({ id: message.id, result })));
+  else setImmediate(() => void serve(message));
 });
 channel.send({ ready: true });
-// keyd has ended, or wants this process to
-stream.on('close', () => process.exit(0));
+stream.on('close', close);
 // a terminal's Ctrl-C and a unit's stop are for keyd; it ends this process when its requests are done
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);

@@ -39,10 +39,17 @@ function keyTypeOf(session: TokenSession, object: Handle): number {
   return ulongOf(attributesOf(session, object, [CK.attribute.keyType])[0] ?? Buffer.alloc(8, 0xff));
 }
 
-/** A private and a public object as one pair; undefined where they are not of one type, RSA or EC. */
+/** Whether a public object has its public half: one whose making was cut off may be there without it. */
+function isWhole(session: TokenSession, publicKey: Handle, type: number): boolean {
+  const wanted = type === CK.keyType.ec ? CK.attribute.ecPoint : CK.attribute.modulus;
+  return (attributesOf(session, publicKey, [wanted])[0]?.length ?? 0) > 0;
+}
+
+/** A private and a public object as one pair; undefined where they are not of one type, RSA or EC, or the public one is not whole. */
 function pairFrom(session: TokenSession, privateKey: Handle, publicKey: Handle): PairObjects | undefined {
   const type = keyTypeOf(session, privateKey);
   if (type !== keyTypeOf(session, publicKey) || (type !== CK.keyType.ec && type !== CK.keyType.rsa)) return undefined;
+  if (!isWhole(session, publicKey, type)) return undefined;
   return { privateKey, publicKey, pair: readPair(session, publicKey, type) };
 }
 
