@@ -1,7 +1,11 @@
 // `npm test`: the set-up, the checks of the tree, then the tests with the arguments given. Runs on Node 20 or newer.
+import { fileURLToPath } from 'node:url';
 import { runChecks, runTool } from './checks.mjs';
 import { setUp } from './setup.mjs';
 import { checksWanted } from './setup-plan.mjs';
+
+// the daemons of the tests are started some thousand times; what one has compiled, the next need not
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('../node_modules/.cache/compile', import.meta.url));
 
 async function main(args) {
   const { node } = await setUp({ forTests: true });

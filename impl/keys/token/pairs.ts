@@ -1,5 +1,5 @@
 import { ecdsaSignatureToDer } from '../der.ts';
-import { CK, isSessionLost } from './cryptoki.ts';
+import { CK, isSessionLost, isUnsupported } from './cryptoki.ts';
 import type { TokenOutcome, TokenTask } from './messages.ts';
 import { destroyAll, findAll } from './objects.ts';
 import { findPair } from './pair-search.ts';
@@ -7,6 +7,8 @@ import { newPair } from './templates.ts';
 import type { TokenSession } from './token-slot.ts';
 
 const LONGEST_SIGNATURE_BYTES = 2048;
+/** An algorithm that the token may have is tried again before another is: a fault that passes must not change the kind of key. */
+const MOST_TRIES = 2;
 const DONE: TokenOutcome = { outcome: 'done' };
 const MISSING: TokenOutcome = { outcome: 'missing' };
 
@@ -44,13 +46,16 @@ export async function makePair(
     const rsa = algorithm.startsWith('rsa-');
     const [publicKey, privateKey] = newPair(label, rsa ? { rsaBits: Number(algorithm.slice('rsa-'.length)) } : {});
     const mechanism = { mechanism: rsa ? CK.mechanism.rsaPairGen : CK.mechanism.ecPairGen };
-    try {
-      await session.cryptoki.C_GenerateKeyPairAsync(session.handle, mechanism, publicKey, privateKey);
-      destroyAll(session, older);
-      return DONE;
-    } catch (error) {
-      if (isSessionLost(error)) throw error;
-      failures.push(`${algorithm}: ${error instanceof Error ? error.message : String(error)}`);
+    for (let tries = 1; tries <= MOST_TRIES; tries++) {
+      try {
+        await session.cryptoki.C_GenerateKeyPairAsync(session.handle, mechanism, publicKey, privateKey);
+        destroyAll(session, older);
+        return DONE;
+      } catch (error) {
+        if (isSessionLost(error)) throw error;
+        failures.push(`${algorithm}: ${error instanceof Error ? error.message : String(error)}`);
+        if (isUnsupported(error)) break;
+      }
     }
   }
   const tried = failures.length > 0 ? failures.join(', ') : 'no known algorithm was asked for';
