@@ -3,11 +3,10 @@ import { dirname, join } from 'node:path';
 import {
   CachedFiles,
   eventTurn,
-  isUnfinishedWrite,
-  isUnfinishedWriteOf,
   objectFileName,
   removeFileDurable,
   removeUnfinishedWrites,
+  removeUnfinishedWritesBeside,
   writeFileDurable,
 } from '../files/index.ts';
 import { Changes } from './changes.ts';
@@ -96,12 +95,9 @@ export class CertificateStore {
 
   /** Removes what a killed certd left of its last write: in the home directory, and beside the preloaded files. It was never read. */
   async removeLeftOvers(): Promise<void> {
-    await removeUnfinishedWrites(this.#folder, isUnfinishedWrite);
-    for (const entry of this.#preloaded.values()) {
-      if (entry.kind !== 'file') continue;
-      const path = await realpath(entry.path).catch(() => entry.path);
-      await removeUnfinishedWrites(dirname(path), (name) => isUnfinishedWriteOf(name, path));
-    }
+    await removeUnfinishedWrites(this.#folder);
+    const paths = [...this.#preloaded.values()].flatMap((entry) => (entry.kind === 'file' ? [entry.path] : []));
+    await removeUnfinishedWritesBeside(await Promise.all(paths.map((path) => realpath(path).catch(() => path))));
   }
 
   /** Removes the file of an id; one that is not there is fine. Throws {@link StoreError}. */

@@ -106,13 +106,21 @@ export async function removeFileDurable(path: string): Promise<boolean> {
   return true;
 }
 
-/** Removes the temp files of a folder that a killed writer left; a folder that is not there is fine. For the start of their one writer. */
-export async function removeUnfinishedWrites(
-  folder: string,
-  isUnfinished: (fileName: string) => boolean,
-): Promise<void> {
+async function removeFrom(folder: string, isUnfinished: (fileName: string) => boolean): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names.filter(isUnfinished)) await removeFileDurable(join(folder, name));
+}
+
+/** Removes all temp files that a killed writer left in its own folder; one that is not there is fine. For the start of the writer. */
+export function removeUnfinishedWrites(folder: string): Promise<void> {
+  return removeFrom(folder, isUnfinishedWrite);
+}
+
+/** Removes the temp files that a killed writer left beside these files of others; a folder of many is looked at once. */
+export async function removeUnfinishedWritesBeside(paths: readonly string[]): Promise<void> {
+  for (const [folder, own] of Map.groupBy(paths, dirname)) {
+    await removeFrom(folder, (name) => isUnfinishedWrite(name) && own.some((path) => isUnfinishedWriteOf(name, path)));
+  }
 }
 
 /** Renames within one file system, replacing the target, and makes it durable in both folders. */

@@ -4,6 +4,7 @@ export {
   isUnfinishedWriteOf,
   removeFileDurable,
   removeUnfinishedWrites,
+  removeUnfinishedWritesBeside,
   renameDurable,
   writeFileDurable,
 } from './durable-write.ts';

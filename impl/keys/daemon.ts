@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { configPaths, endpointsFrom, loadConfig, watchConfig } from '../config/index.ts';
-import { isUnfinishedWrite, isUnfinishedWriteOf, removeUnfinishedWrites } from '../files/index.ts';
+import { removeUnfinishedWrites, removeUnfinishedWritesBeside } from '../files/index.ts';
 import { serve } from '../ipc/index.ts';
 import type { DaemonContext, Logger, RunningDaemon } from '../process/index.ts';
 import { keydApi } from './api.ts';
@@ -37,10 +37,10 @@ async function reportEmptyFiles(homeFolder: string, log: Logger): Promise<void> 
 
 /** Removes the temp files that a killed keyd left: in its folder, and beside an operator's file that it was writing. They were never read. */
 async function removeLeftOvers({ homeFolder, preloaded }: KeydSettings): Promise<void> {
-  if (homeFolder !== undefined) await removeUnfinishedWrites(join(homeFolder, 'keys'), isUnfinishedWrite);
-  for (const place of preloaded.values())
-    if (place.kind === 'file')
-      await removeUnfinishedWrites(dirname(place.path), (name) => isUnfinishedWriteOf(name, place.path));
+  if (homeFolder !== undefined) await removeUnfinishedWrites(join(homeFolder, 'keys'));
+  await removeUnfinishedWritesBeside(
+    [...preloaded.values()].flatMap((place) => (place.kind === 'file' ? [place.path] : [])),
+  );
 }
 
 /** With a module and a base slot both configured, the token must be there at start; a login is not tried yet (spec/keys-service.md 2.3). */
