@@ -33,6 +33,8 @@ const BUNDLED_NODE = join(MODULES, 'node/bin/node');
 const INSTALL_RECORD = join(MODULES, '.setup-lock-hash');
 const ENGINE_SOURCES = join(ROOT, 'impl/openssl');
 const ENGINE = join(ENGINE_SOURCES, 'build/aziot_keys.so');
+const BUNDLER = join(ROOT, 'scripts/bundle.mjs');
+const BUILT_DAEMONS = join(ROOT, 'impl/bin/build/main.js');
 const PKCS11_PACKAGE = join(MODULES, 'pkcs11js');
 const PKCS11_ADDON = join(PKCS11_PACKAGE, 'build/Release/pkcs11.node');
 const SOFTHSM_MODULES = [
@@ -161,6 +163,27 @@ async function buildEngine() {
   }
 }
 
+/** Modification times of the sources of the daemons, as the launcher looks at them. */
+function daemonSourceStamps() {
+  const names = readdirSync(join(ROOT, 'impl'), { recursive: true });
+  const sources = names.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
+  return [...sources.map((name) => join(ROOT, 'impl', name)), join(ROOT, 'package-lock.json'), BUNDLER].map(
+    (path) => stampOf(path) ?? 0,
+  );
+}
+
+function daemonsAreStale() {
+  // rolldown is among the packages of development: an installation without them runs from the sources
+  if (!existsSync(join(MODULES, 'rolldown')) && existsSync(MODULES)) return false;
+  return buildNeeded({ built: stampOf(BUILT_DAEMONS), sources: daemonSourceStamps() });
+}
+
+async function buildDaemons() {
+  say('putting the daemons into a few files');
+  if (!(await runStep(productNode(), [BUNDLER], { cwd: ROOT })))
+    say('the daemons could not be put into a few files: they run from their sources, and start slower');
+}
+
 /** pkcs11js without its own build tool, which would fetch Node's headers from the network. */
 async function buildPkcs11() {
   say('compiling the PKCS#11 binding');
@@ -205,7 +228,8 @@ export async function setUp({ forTests = false } = {}) {
     !existsSync(BUNDLED_NODE) ||
     action.action === 'install' ||
     (engineIsStale() && canCompile(present)) ||
-    (addonIsStale() && present['g++']);
+    (addonIsStale() && present['g++']) ||
+    daemonsAreStale();
   if (action.action === 'tell') say(action.message);
   if (work) {
     await alone(ROOT, say, async () => {
@@ -217,6 +241,7 @@ export async function setUp({ forTests = false } = {}) {
       packages = missingPackages(now, packageOf);
       if (engineIsStale() && canCompile(now)) await buildEngine();
       if (addonIsStale() && now['g++']) await buildPkcs11();
+      if (daemonsAreStale()) await buildDaemons();
     });
   }
   return { node: productNode(), aptLine: packages.length === 0 ? undefined : aptLine(packages) };

@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
@@ -103,6 +113,51 @@ describe('which daemon', () => {
     child.kill('SIGTERM');
     expect(await exit(child)).toBe(0);
   });
+});
+
+describe('the daemons in a few files are taken', () => {
+  let tree: string;
+
+  /** Writes a program that prints its own name, last changed `ageS` seconds ago. */
+  function put(path: string, ageS: number): void {
+    writeFileSync(join(tree, path), `console.log(${JSON.stringify(path)})`);
+    const then = Date.now() / 1000 - ageS;
+    utimesSync(join(tree, path), then, then);
+  }
+
+  beforeEach(() => {
+    tree = join(root, 'tree');
+    mkdirSync(join(tree, 'impl/bin/build'), { recursive: true });
+    mkdirSync(join(tree, 'impl/keys'));
+    copyFileSync(LAUNCHER, join(tree, 'impl/bin/aziotd'));
+    writeFileSync(join(tree, 'package.json'), '{"type":"module"}');
+    put('impl/bin/main.ts', 100);
+    put('impl/keys/index.ts', 100);
+    put('impl/bin/build/main.js', 50);
+    put('impl/bin/build/main.test.ts', 1);
+    put('impl/keys/keys.test.ts', 1);
+  });
+
+  const taken = (more: Record<string, string> = {}) =>
+    spawnSync(join(tree, 'impl/bin/aziotd'), ['keyd'], {
+      env: { ...env, AZIOT_NODE: process.execPath, ...more },
+      encoding: 'utf8',
+    }).stdout.trim();
+
+  it('while no source is newer', () => expect(taken()).toBe('impl/bin/build/main.js'));
+
+  it('not once a source of any room is newer', () => {
+    put('impl/keys/index.ts', 10);
+    expect(taken()).toBe('impl/bin/main.ts');
+  });
+
+  it('not where there are none', () => {
+    rmSync(join(tree, 'impl/bin/build'), { recursive: true });
+    expect(taken()).toBe('impl/bin/main.ts');
+  });
+
+  it('not when AZIOT_RUN_SOURCES asks for the sources', () =>
+    expect(taken({ AZIOT_RUN_SOURCES: '1' })).toBe('impl/bin/main.ts'));
 });
 
 describe('socket', () => {

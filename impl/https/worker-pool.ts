@@ -19,8 +19,8 @@ interface Crew {
 let crew: Crew | undefined;
 let lastId = 0;
 
-/** Source files end in `.ts`, built ones in `.js`; the worker stands beside this file in both. */
-const WORKER_FILE = new URL(`./credential-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+/** The worker stands beside this file. */
+const WORKER_FILE = new URL('./credential-worker.ts', import.meta.url);
 
 function chained(texts: readonly string[]): Error | undefined {
   return texts.reduceRight<Error | undefined>((cause, text) => new Error(text, cause && { cause }), undefined);
