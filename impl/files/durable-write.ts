@@ -58,10 +58,11 @@ async function modeOf(path: string): Promise<number | undefined> {
   }
 }
 
+/** Fills a new file that was made with `mode`, which the process's umask may have narrowed. */
 async function fill(handle: FileHandle, content: Uint8Array | string, mode: number): Promise<void> {
   try {
     await handle.writeFile(content);
-    await handle.chmod(mode);
+    if ((mode & process.umask()) !== 0) await handle.chmod(mode);
     await handle.sync();
   } finally {
     await handle.close();
@@ -70,7 +71,7 @@ async function fill(handle: FileHandle, content: Uint8Array | string, mode: numb
 
 /**
  * Replaces or creates a file so that after a crash at any point the old or the new content is there, never neither, never half:
- * temp file in the same folder (O_EXCL, 0600), fsync, rename, fsync of the folder (design.md 4).
+ * temp file in the same folder (O_EXCL, never wider than the new file), fsync, rename, fsync of the folder (design.md 4).
  * A symlink at `path` is replaced, not followed. Rejects with the system error; the old file is then unchanged.
  *
  * @param mode permission bits of the new file; default 0600, `keep` takes over the mode of the file that is replaced.
@@ -85,7 +86,7 @@ export async function writeFileDurable(
   const bits = mode === 'keep' ? ((await modeOf(path)) ?? 0o600) : mode;
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   try {
-    await fill(await open(temp, flags, 0o600), content, bits);
+    await fill(await open(temp, flags, bits), content, bits);
     await rename(temp, path);
   } catch (error) {
     await unlink(temp).catch(() => undefined);

@@ -1,5 +1,6 @@
-import type { Dispatcher, Pool } from 'undici';
+import type { Pool } from 'undici';
 import { type Clock, systemClock } from '../process/index.ts';
+import { AnswerTooLong, callOver } from './pool-call.ts';
 
 /** Default limit of one attempt, body included (spec/transport.md 8). */
 const TIMEOUT_MS = 30_000;
@@ -53,18 +54,6 @@ export interface UnixClient {
   close(): Promise<void>;
 }
 
-async function readText(body: Dispatcher.ResponseData['body'], service: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += (chunk as Buffer).length;
-    if (size > LARGEST_ANSWER_BYTES)
-      throw new ClientError('malformed', `${service} answered with more than ${LARGEST_ANSWER_BYTES} bytes`);
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 function refusal(service: string, status: number, text: string): ClientError {
   try {
     const { message } = JSON.parse(text) as { message?: unknown };
@@ -78,6 +67,8 @@ function refusal(service: string, status: number, text: string): ClientError {
 /** Turns what undici throws into the daemon's own words. */
 function asClientError(error: unknown, service: string, signal: AbortSignal | undefined): ClientError {
   if (error instanceof ClientError) return error;
+  if (error instanceof AnswerTooLong)
+    return new ClientError('malformed', `${service} answered with more than ${LARGEST_ANSWER_BYTES} bytes`);
   if (signal?.aborted) return new ClientError('aborted', `call to ${service} was given up`, { cause: signal.reason });
   const code = (error as NodeJS.ErrnoException).code ?? '';
   const name = (error as Error).name;
@@ -127,37 +118,31 @@ export function createUnixClient(options: {
   }
 
   async function attempt(request: ClientRequest): Promise<unknown> {
-    // A timer that ends with the call: AbortSignal.timeout would keep each call in memory until its limit has passed.
-    const limit = new AbortController();
-    const late = () => limit.abort(new DOMException('the limit of the call has passed', 'TimeoutError'));
-    const timer = setTimeout(late, request.timeoutMs ?? TIMEOUT_MS);
-    const signal = request.signal ? AbortSignal.any([limit.signal, request.signal]) : limit.signal;
     try {
       pool ??= makePool();
-      const answer = await (await pool).request({
-        method: request.method,
-        path: `${request.path}?${new URLSearchParams(request.query)}`,
-        signal,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-        ...(request.body === undefined
-          ? {}
-          : { body: JSON.stringify(request.body), headers: { 'content-type': 'application/json' } }),
-      });
-      const text = await readText(answer.body, service);
-      if (answer.statusCode >= 400) throw refusal(service, answer.statusCode, text);
-      if (answer.statusCode === 204) return undefined;
-      const type = answer.headers['content-type'];
-      if (typeof type === 'string' && !type.toLowerCase().includes('application/json')) {
-        throw new ClientError('malformed', `${service} answered with content type ${type} in place of JSON`);
+      const { status, contentType, text } = await callOver(
+        await pool,
+        {
+          method: request.method,
+          path: `${request.path}?${new URLSearchParams(request.query)}`,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+          ...(request.body === undefined
+            ? {}
+            : { body: JSON.stringify(request.body), headers: { 'content-type': 'application/json' } }),
+        },
+        { timeoutMs: request.timeoutMs ?? TIMEOUT_MS, largestBytes: LARGEST_ANSWER_BYTES, signal: request.signal },
+      );
+      if (status >= 400) throw refusal(service, status, text);
+      if (status === 204) return undefined;
+      if (contentType !== undefined && !contentType.toLowerCase().includes('application/json')) {
+        throw new ClientError('malformed', `${service} answered with content type ${contentType} in place of JSON`);
       }
       return JSON.parse(text);
     } catch (error) {
       if (error instanceof SyntaxError)
         throw new ClientError('malformed', `${service} answered with broken JSON`, { cause: error });
       throw asClientError(error, service, request.signal);
-    } finally {
-      clearTimeout(timer);
     }
   }
 
