@@ -8,10 +8,11 @@ import { rolldown } from 'rolldown';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const BIN = join(ROOT, 'impl/bin');
 const BUILD = join(BIN, 'build');
-/** What is started by its file's name: the daemons, the thread of TLS with keyd's keys, the process of a token. */
+/** What is started by its file's name: the daemons, the threads of TLS with keyd's keys and of writes, the process of a token. */
 const ENTRIES = {
   main: join(BIN, 'main.ts'),
   'credential-worker': join(ROOT, 'impl/https/credential-worker.ts'),
+  'write-worker': join(ROOT, 'impl/files/write-worker.ts'),
   'host-main': join(ROOT, 'impl/keys/token/host-main.ts'),
 };
 const NATIVE = ['koffi', 'pkcs11js'];

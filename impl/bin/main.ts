@@ -3,7 +3,12 @@ import { runDaemon, type StartDaemon } from '../process/index.ts';
 
 const DAEMONS: Readonly<Record<string, () => Promise<StartDaemon>>> = {
   keyd: async () => (await import('../keys/index.ts')).startKeyd,
-  certd: async () => (await import('../certificates/index.ts')).startCertd,
+  certd: async () => {
+    const { startCertd } = await import('../certificates/index.ts');
+    const { WriteThread } = await import('../files/index.ts');
+    const { write } = new WriteThread();
+    return (context) => startCertd(context, write);
+  },
   identityd: async () => (await import('../identity/index.ts')).startIdentityd,
   tpmd: async () => (await import('../tpm/index.ts')).startTpmd,
 };

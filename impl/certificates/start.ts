@@ -1,9 +1,10 @@
 import { createKeydClient } from '../clients/index.ts';
 import { ConfigError, configPaths, watchConfig } from '../config/index.ts';
 import { createEstClient } from '../est/index.ts';
+import { type WriteDurable, writeFileDurable } from '../files/index.ts';
 import { loadTrust, proxyFrom, sendHttps } from '../https/index.ts';
 import { serve } from '../ipc/index.ts';
-import { causeChain, createCounters, type DaemonContext, type StartDaemon } from '../process/index.ts';
+import { causeChain, createCounters, type DaemonContext, type RunningDaemon } from '../process/index.ts';
 import { parseChain } from '../x509/index.ts';
 import { certdApi } from './routes.ts';
 import { CertificateService, type ServiceState } from './service.ts';
@@ -37,12 +38,12 @@ async function readTrusted(ids: readonly string[], store: CertificateStore, { lo
  * Builds everything that a configuration stands for, before any of it is put in force. `homedir` stays what it was at start. On a reload a
  * trusted certificate that cannot be read leaves the trust anchors as they are; the rest of the configuration counts.
  */
-async function buildState(context: DaemonContext, before?: ServiceState): Promise<ServiceState> {
+async function buildState(context: DaemonContext, write: WriteDurable, before?: ServiceState): Promise<ServiceState> {
   const loaded = await loadSettings(configPaths('certd', context.env));
   report(loaded, context);
   const { settings } = loaded;
   const homedir = before?.settings.homedir ?? settings.homedir;
-  const store = new CertificateStore(homedir, settings.preloaded, before?.store);
+  const store = new CertificateStore(homedir, settings.preloaded, { write, ...(before && { before: before.store }) });
   const trust = readTrusted(settings.est.trustedCerts, store, context).then((texts) => loadTrust(context.env, texts));
   const orAsBefore = (error: unknown) => {
     if (!before) throw error;
@@ -60,10 +61,15 @@ async function buildState(context: DaemonContext, before?: ServiceState): Promis
 /**
  * Starts certd: configuration, trust anchors, socket, watch. EST and keyd need not be up. Rejects when the configuration cannot be used or
  * the socket cannot be had.
+ *
+ * @param write how certificates are written.
  */
-export const startCertd: StartDaemon = async (context) => {
+export const startCertd = async (
+  context: DaemonContext,
+  write: WriteDurable = writeFileDurable,
+): Promise<RunningDaemon> => {
   const { env, log, clock } = context;
-  const state = await buildState(context);
+  const state = await buildState(context, write);
   const { endpoints, maxRequests } = state.settings;
   const keyd = createKeydClient({ socketPath: endpoints.keyd, retries: 0, clock });
   const random = Math.random;
@@ -78,7 +84,7 @@ export const startCertd: StartDaemon = async (context) => {
     clock,
     onChange: async () => {
       try {
-        service.replace(await buildState(context, service.state));
+        service.replace(await buildState(context, write, service.state));
         log.info('configuration reloaded');
       } catch (error) {
         log.warn(`keeping the old configuration: ${causeChain(error).join(': ')}`);

@@ -7,6 +7,7 @@ import {
   removeFileDurable,
   removeUnfinishedWrites,
   removeUnfinishedWritesBeside,
+  type WriteDurable,
   writeFileDurable,
 } from '../files/index.ts';
 import { Changes } from './changes.ts';
@@ -50,13 +51,22 @@ export class CertificateStore {
   /** Told of each write. */
   readonly changes: Changes;
   readonly #files: CertificateFiles;
+  readonly #write: WriteDurable;
 
-  /** @param before the store that this one takes the place of: who waits there and what was read stays. */
-  constructor(homedir: string, preloaded: ReadonlyMap<string, Preloaded>, before?: CertificateStore) {
+  /**
+   * @param before the store that this one takes the place of: who waits there and what was read stays.
+   * @param write how files are written.
+   */
+  constructor(
+    homedir: string,
+    preloaded: ReadonlyMap<string, Preloaded>,
+    { before, write = writeFileDurable }: { readonly before?: CertificateStore; readonly write?: WriteDurable } = {},
+  ) {
     this.#folder = join(homedir, 'certs');
     this.#preloaded = preloaded;
     this.changes = before?.changes ?? new Changes();
     this.#files = before?.files ?? new CertificateFiles();
+    this.#write = write;
   }
 
   get files(): CertificateFiles {
@@ -118,17 +128,17 @@ export class CertificateStore {
   async #replace(path: string, pem: string): Promise<void> {
     const target = await this.#target(path, pem);
     try {
-      await writeFileDurable(...target);
+      await this.#write(...target);
     } catch (error) {
       // made at its first use
       if (!isMissing(error) || dirname(path) !== this.#folder) throw error;
       await mkdir(this.#folder, { recursive: true });
-      await writeFileDurable(...target);
+      await this.#write(...target);
     }
   }
 
   /** A preloaded file may be a link that its owner made: its target is replaced and keeps its mode. */
-  async #target(path: string, pem: string): Promise<Parameters<typeof writeFileDurable>> {
+  async #target(path: string, pem: string): Promise<Parameters<WriteDurable>> {
     if (dirname(path) === this.#folder) return [path, pem, { mode: FILE_MODE }];
     try {
       return [await realpath(path), pem, { mode: 'keep' }];

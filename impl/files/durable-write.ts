@@ -1,20 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-
-/** Marks the temp files of unfinished writes; see {@link isUnfinishedWrite}. */
-const TEMP_MARK = '.tmp-';
-
-/** True for the name of a temp file that a killed writer left behind; such files are never read. */
-export function isUnfinishedWrite(fileName: string): boolean {
-  return fileName.startsWith('.') && fileName.includes(TEMP_MARK);
-}
-
-/** True for the name of a temp file that a killed writer of this very file left beside it. */
-export function isUnfinishedWriteOf(fileName: string, path: string): boolean {
-  const start = `.${basename(path).slice(0, 32)}${TEMP_MARK}`;
-  return fileName.startsWith(start) && /^[0-9a-f]{16}$/.test(fileName.slice(start.length));
-}
+import { dirname, join } from 'node:path';
+import { isUnfinishedWrite, isUnfinishedWriteOf, NEW_FILE_FLAGS, tempPathOf } from './temp-file.ts';
 
 interface FolderSync {
   readonly done: Promise<void>;
@@ -82,11 +69,10 @@ export async function writeFileDurable(
   { mode = 0o600 }: { readonly mode?: number | 'keep' } = {},
 ): Promise<void> {
   const folder = dirname(path);
-  const temp = join(folder, `.${basename(path).slice(0, 32)}${TEMP_MARK}${randomBytes(8).toString('hex')}`);
+  const temp = tempPathOf(path, randomBytes(8));
   const bits = mode === 'keep' ? ((await modeOf(path)) ?? 0o600) : mode;
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   try {
-    await fill(await open(temp, flags, bits), content, bits);
+    await fill(await open(temp, NEW_FILE_FLAGS, bits), content, bits);
     await rename(temp, path);
   } catch (error) {
     await unlink(temp).catch(() => undefined);

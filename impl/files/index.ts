@@ -1,7 +1,5 @@
 export { CachedFiles } from './cached-files.ts';
 export {
-  isUnfinishedWrite,
-  isUnfinishedWriteOf,
   removeFileDurable,
   removeUnfinishedWrites,
   removeUnfinishedWritesBeside,
@@ -10,3 +8,5 @@ export {
 } from './durable-write.ts';
 export { eventTurn } from './event-turn.ts';
 export { objectFileName } from './object-file-name.ts';
+export { isUnfinishedWrite, isUnfinishedWriteOf } from './temp-file.ts';
+export { type WriteDurable, WriteThread } from './write-thread.ts';
