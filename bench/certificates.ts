@@ -31,7 +31,7 @@ function processorSeconds(pid: number): number {
 }
 
 async function idleShare(): Promise<number> {
-  const world = await startCertd(MANAGED);
+  const world = await startCertd({ identities: MANAGED });
   try {
     await new Promise((done) => setTimeout(done, 5000));
     const before = processorSeconds(world.pids[1] ?? 0);

@@ -26,7 +26,8 @@ export function softHsmModule(): string | undefined {
   return SOFTHSM_MODULES.find(existsSync);
 }
 
-function makeToken(root: string, module: string): { env: Record<string, string>; config: string } {
+/** A fresh token below `root`: what the daemon needs in its environment and in `[aziot_keys]`. */
+export function makeToken(root: string, module: string): { env: Record<string, string>; config: string } {
   mkdirSync(join(root, 'tokens'));
   const conf = join(root, 'softhsm2.conf');
   writeFileSync(conf, `directories.tokendir = ${root}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n`);
@@ -42,6 +43,27 @@ async function until(check: () => Promise<boolean>, limitMs: number): Promise<vo
     if (performance.now() > end) throw new Error('keyd did not serve in time');
     await new Promise((done) => setTimeout(done, 5));
   }
+}
+
+/** Calls of keyd on a socket, a connection each. */
+export function callerOf(socketPath: string): KeydWorld['call'] {
+  return (method, path, body) =>
+    new Promise((done, fail) => {
+      const text = body === undefined ? '' : JSON.stringify(body);
+      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+      const sent = request(
+        { socketPath, method, path: `${path}?api-version=2021-05-01`, agent: false, headers },
+        (answer) => {
+          let got = '';
+          answer.on('data', (chunk) => {
+            got += chunk;
+          });
+          answer.on('end', () => done(got === '' ? {} : JSON.parse(got)));
+        },
+      );
+      sent.on('error', fail);
+      sent.end(text);
+    });
 }
 
 /** Starts keyd with the file store, or with a fresh SoftHSM token too. `prepare` may fill the home folder, `env` is added. */
@@ -69,23 +91,7 @@ export async function startKeyd(
   };
   const started = performance.now();
   const child: ChildProcess = spawn(LAUNCHER, ['keyd'], { env, stdio: ['ignore', 'ignore', 'ignore'] });
-  const call: KeydWorld['call'] = (method, path, body) =>
-    new Promise((done, fail) => {
-      const text = body === undefined ? '' : JSON.stringify(body);
-      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-      const sent = request(
-        { socketPath, method, path: `${path}?api-version=2021-05-01`, agent: false, headers },
-        (answer) => {
-          let got = '';
-          answer.on('data', (chunk) => {
-            got += chunk;
-          });
-          answer.on('end', () => done(got === '' ? {} : JSON.parse(got)));
-        },
-      );
-      sent.on('error', fail);
-      sent.end(text);
-    });
+  const call = callerOf(socketPath);
   const answers = () =>
     call('GET', '/nosuch').then(
       () => true,
@@ -114,15 +120,18 @@ export async function startKeyd(
   };
 }
 
+/** Whatever takes calls as keyd does. */
+type Callable = Pick<KeydWorld, 'call'>;
+
 /** A signing request with a symmetric key of this keyd. */
-export async function hmacBody(world: KeydWorld): Promise<string> {
+export async function hmacBody(world: Callable): Promise<string> {
   const { keyHandle } = await world.call('POST', '/key', { keyId: 'bench-hmac', usage: 'sign' });
   const parameters = { message: Buffer.from('hello').toString('base64') };
   return JSON.stringify({ keyHandle, algorithm: 'HMAC-SHA256', parameters });
 }
 
 /** The same with a key pair. */
-export async function ecdsaBody(world: KeydWorld): Promise<string> {
+export async function ecdsaBody(world: Callable): Promise<string> {
   const { keyHandle } = await world.call('POST', '/keypair', { keyId: 'bench-ec', preferredAlgorithms: 'ec-p256' });
   return JSON.stringify({
     keyHandle,

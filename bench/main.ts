@@ -4,6 +4,7 @@ import { benchEst } from './est.ts';
 import { benchIdentity } from './identity.ts';
 import { benchKeys } from './keys.ts';
 import { benchRates } from './rates.ts';
+import { benchReference } from './reference.ts';
 import { benchMemory, benchStart } from './sandbox-run.ts';
 import { benchTpm } from './tpm.ts';
 
@@ -16,9 +17,10 @@ const BENCHES: Readonly<Record<string, () => Promise<string>>> = {
   identity: benchIdentity,
   keys: benchKeys,
   tpm: benchTpm,
+  reference: benchReference,
 };
 
-const HELP = `npm run bench [-- start | memory | rates | certificates | est | identity | keys | tpm …]
+const HELP = `npm run bench [-- start | memory | rates | certificates | est | identity | keys | tpm | reference …]
 
   start   ten runs of the main job: time of each step
   memory  memory of each daemon once provisioned
@@ -28,8 +30,10 @@ const HELP = `npm run bench [-- start | memory | rates | certificates | est | id
   rates   requests per second of keyd beside bare node:http, in the same run
   tpm     tpmd: a signature on swtpm beside the raw TPM command and a bare node:http round trip; ten callers
   keys    what keyd must reach: signing beside the bare work, a token that is busy, 100,000 keys, memory, start
+  reference  keyd and certd beside a release build of the reference, by turns; AZIOT_REFERENCE names the folder of its aziotd and
+             libaziot_keys.so, and root runs it
 
-Without a name all of them run, some minutes in all. Tables go to standard output as Markdown.
+Without a name all of them run (reference where AZIOT_REFERENCE is set), some minutes in all. Tables go to standard output as Markdown.
 `;
 
 const wanted = process.argv.slice(2);
@@ -41,7 +45,8 @@ else {
     process.exitCode = 1;
   } else {
     process.stdout.write(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}\n\n`);
-    for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHES)) {
+    const all = Object.keys(BENCHES).filter((name) => name !== 'reference' || process.env['AZIOT_REFERENCE']);
+    for (const name of wanted.length > 0 ? wanted : all) {
       process.stdout.write(`## ${name}\n\n${await BENCHES[name]?.()}\n\n`);
     }
   }
