@@ -4,7 +4,7 @@ import type { ClientCredential } from '../https/index.ts';
 import { ClientError } from '../ipc/index.ts';
 import type { Logger } from '../process/index.ts';
 import { toSeconds, type Validity } from '../renewal/index.ts';
-import { type Certificate, formatChain, parseChain } from '../x509/index.ts';
+import { type Certificate, formatChain, parseChain, publicKeyOf } from '../x509/index.ts';
 import type { CertificateStore } from './store.ts';
 
 /** An identity as stored: its chain is readable and its key belongs to it. */
@@ -107,7 +107,7 @@ async function keyOfLeaf(pk: string, leaf: Certificate, keyd: KeydClient): Promi
   try {
     const handle = await keyd.loadKeyPair(pk);
     const { publicKey } = await keydSigner(keyd, handle);
-    return publicKey.equals(leaf.x509.publicKey) ? { kind: 'fits', handle } : { kind: 'other' };
+    return publicKeyOf(leaf)?.equals(publicKey) ? { kind: 'fits', handle } : { kind: 'other' };
   } catch (error) {
     if (isRefused(error) && (error as ClientError).status !== 500) return { kind: 'missing' };
     throw error;

@@ -8,6 +8,7 @@ import {
   formatChain,
   IssueError,
   issueCertificate,
+  publicKeyOf,
   type X509Signer,
 } from '../x509/index.ts';
 import { issuerChain } from './issuer-chains.ts';
@@ -110,7 +111,7 @@ export async function issueByLocalCa(
 
 /** The key that an issuer's certificate was made for. Throws IssueError for one that cannot sign here. */
 function keyOf([issuer]: readonly Certificate[]): KeyObject {
-  const publicKey = issuer?.x509.publicKey;
+  const publicKey = issuer && publicKeyOf(issuer);
   if (!publicKey || !['ec', 'rsa'].includes(publicKey.asymmetricKeyType ?? ''))
     throw new IssueError('the key of the issuer certificate is neither EC nor RSA');
   return publicKey;

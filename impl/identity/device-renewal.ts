@@ -15,7 +15,7 @@ import {
   toSeconds,
   type Validity,
 } from '../renewal/index.ts';
-import { type Certificate, createCsr, fingerprint, isExpired, parseChain } from '../x509/index.ts';
+import { type Certificate, createCsr, fingerprint, isExpired, parseChain, publicKeyOf } from '../x509/index.ts';
 import type { DeviceCredential } from './device.ts';
 import { type CredentialServices, NEW_KEY_ALGORITHMS } from './device-certificate.ts';
 import type { AutoRenew } from './settings.ts';
@@ -140,7 +140,7 @@ export function createDeviceRenewal(services: CredentialServices, homedir: strin
       .catch((error) => log.warn(`could not delete certificate ${temp}: ${causeChain(error)[0]}`));
     const leaf = leafOf(chain);
     if (isExpired(leaf, clock.now())) throw new Error('certd issued a certificate that has expired');
-    if (!leaf.x509.publicKey.equals(signer.publicKey)) throw new Error('certd issued a certificate for another key');
+    if (!publicKeyOf(leaf)?.equals(signer.publicKey)) throw new Error('certd issued a certificate for another key');
     return chain;
   }
 

@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
 import { childOf, type DerNode, oidText, readDer, TAG } from './der.ts';
 import { readPem, writePem } from './pem.ts';
 
@@ -40,6 +40,22 @@ export function readCertificate(der: Uint8Array): Certificate {
     notAfter: x509.validToDate.getTime(),
     subjectKeyId: subjectKeyId(tbs),
   };
+}
+
+const publicKeys = new WeakMap<X509Certificate, KeyObject>();
+
+/** The key that a certificate was made for; undefined where OpenSSL cannot read it. Read once for each certificate. */
+export function publicKeyOf({ x509 }: Pick<Certificate, 'x509'>): KeyObject | undefined {
+  let publicKey = publicKeys.get(x509);
+  if (publicKey) return publicKey;
+  try {
+    publicKey = x509.publicKey;
+  } catch {
+    // a certificate is read without its key: an unknown algorithm, or a damaged point
+    return undefined;
+  }
+  publicKeys.set(x509, publicKey);
+  return publicKey;
 }
 
 function subjectKeyId(tbs: DerNode): Buffer | undefined {

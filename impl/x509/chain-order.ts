@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import type { Certificate } from './certificate.ts';
+import { type Certificate, publicKeyOf } from './certificate.ts';
 
 /** Raised when no certificate belongs to the key that it was asked for. */
 export class ChainError extends Error {
@@ -16,7 +16,9 @@ function distinct(certificates: readonly Certificate[]): Certificate[] {
 
 /** Whether `issuer` signed `certificate`: names agree and OpenSSL verifies the signature. */
 export function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
-  return certificate.issuer.equals(issuer.subject) && certificate.x509.verify(issuer.x509.publicKey);
+  if (!certificate.issuer.equals(issuer.subject)) return false;
+  const publicKey = publicKeyOf(issuer);
+  return publicKey !== undefined && certificate.x509.verify(publicKey);
 }
 
 /** Those of the pool that share a name with the authorities of the chain, or with one another that does: older and newer roots. */
@@ -57,7 +59,7 @@ export function orderChain(
   others: readonly Certificate[],
   publicKey: KeyObject,
 ): [leaf: Certificate, ...rest: Certificate[]] {
-  const leaf = issued.find((certificate) => certificate.x509.publicKey.equals(publicKey));
+  const leaf = issued.find((certificate) => publicKeyOf(certificate)?.equals(publicKey));
   if (!leaf) throw new ChainError('none of the issued certificates belongs to the key of the request');
   const chain: [Certificate, ...Certificate[]] = [leaf];
   let pool = distinct([leaf, ...issued, ...others]).slice(1);

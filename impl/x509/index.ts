@@ -1,4 +1,12 @@
-export { type Certificate, fingerprint, formatChain, isExpired, parseChain, readCertificate } from './certificate.ts';
+export {
+  type Certificate,
+  fingerprint,
+  formatChain,
+  isExpired,
+  parseChain,
+  publicKeyOf,
+  readCertificate,
+} from './certificate.ts';
 export { ChainError, isIssuedBy, orderChain } from './chain-order.ts';
 export {
   basicConstraints,

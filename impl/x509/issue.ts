@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import type { Certificate } from './certificate.ts';
+import { type Certificate, publicKeyOf } from './certificate.ts';
 import { encodeExtension } from './csr-create.ts';
 import type { CertificateRequest, RawExtension } from './csr-parse.ts';
 import { bitString, octetString, readDer, sequence, TAG, unsignedInteger, wrap } from './der.ts';
@@ -42,7 +42,7 @@ const LAST_TIME_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
 export async function issueCertificate(request: IssueRequest): Promise<IssuedCertificate> {
   const { csr, signer } = request;
   const [issuer] = request.issuerChain;
-  if (issuer && !issuer.x509.publicKey.equals(signer.publicKey)) {
+  if (issuer && !publicKeyOf(issuer)?.equals(signer.publicKey)) {
     throw new IssueError(
       'the signing key does not belong to the issuer certificate; name the key that the certificate was made for',
     );
