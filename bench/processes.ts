@@ -21,10 +21,21 @@ export function inProcess(load: Load): Promise<Rate> {
 }
 
 /** Bare node:http on a Unix socket, with the answer given or one of the size of a signature. */
-export async function ceiling(answer?: string): Promise<{ socketPath: string; close: () => void }> {
+export function ceiling(answer?: string): Promise<BareServer> {
+  return served('ceiling-process.ts', answer ? [answer] : []);
+}
+
+/** A server that is measured beside a daemon. */
+export interface BareServer {
+  readonly socketPath: string;
+  close(): void;
+}
+
+/** A server process of this folder; it is given the path of its socket, then the arguments. */
+export async function served(file: string, args: readonly string[]): Promise<BareServer> {
   const root = mkdtempSync(join(tmpdir(), 'bench-'));
   const socketPath = join(root, 's.sock');
-  const child = spawn(process.execPath, [join(HERE, 'ceiling-process.ts'), socketPath, ...(answer ? [answer] : [])], {
+  const child = spawn(process.execPath, [join(HERE, file), socketPath, ...args], {
     stdio: 'ignore',
   });
   while (!existsSync(socketPath)) await new Promise((done) => setTimeout(done, 20));

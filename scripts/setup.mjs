@@ -33,6 +33,8 @@ const BUNDLED_NODE = join(MODULES, 'node/bin/node');
 const INSTALL_RECORD = join(MODULES, '.setup-lock-hash');
 const ENGINE_SOURCES = join(ROOT, 'impl/openssl');
 const ENGINE = join(ENGINE_SOURCES, 'build/aziot_keys.so');
+const TCTI_SOURCES = join(ROOT, 'impl/tpm');
+const TCTI_EXCHANGE = join(TCTI_SOURCES, 'build/aziot_tcti.so');
 const BUNDLER = join(ROOT, 'scripts/bundle.mjs');
 const BUILT_DAEMONS = join(ROOT, 'impl/bin/build/main.js');
 const PKCS11_PACKAGE = join(MODULES, 'pkcs11js');
@@ -119,6 +121,11 @@ function engineIsStale() {
   });
 }
 
+function tctiIsStale() {
+  const sources = ['tcti_exchange.c', 'build.sh'].map((name) => stampOf(join(TCTI_SOURCES, name)) ?? 0);
+  return buildNeeded({ built: stampOf(TCTI_EXCHANGE), sources });
+}
+
 function addonIsStale() {
   return existsSync(PKCS11_PACKAGE) && existsSync(join(MODULES, 'node-api-headers')) && !existsSync(PKCS11_ADDON);
 }
@@ -161,6 +168,12 @@ async function buildEngine() {
   if (!(await runStep('sh', [join(ENGINE_SOURCES, 'build.sh')], { cwd: ROOT }))) {
     say('the OpenSSL engine could not be built: the X.509 ways of provisioning are not available');
   }
+}
+
+async function buildTcti() {
+  say('compiling the exchange with a TPM');
+  if (!(await runStep('sh', [join(TCTI_SOURCES, 'build.sh')], { cwd: ROOT })))
+    say('the exchange with a TPM could not be compiled: tpmd makes two calls in place of one');
 }
 
 /** Modification times of the sources of the daemons, as the launcher looks at them. */
@@ -228,6 +241,7 @@ export async function setUp({ forTests = false } = {}) {
     !existsSync(BUNDLED_NODE) ||
     action.action === 'install' ||
     (engineIsStale() && canCompile(present)) ||
+    (tctiIsStale() && present.gcc) ||
     (addonIsStale() && present['g++']) ||
     daemonsAreStale();
   if (action.action === 'tell') say(action.message);
@@ -240,6 +254,7 @@ export async function setUp({ forTests = false } = {}) {
       const now = toolsPresent();
       packages = missingPackages(now, packageOf);
       if (engineIsStale() && canCompile(now)) await buildEngine();
+      if (tctiIsStale() && now.gcc) await buildTcti();
       if (addonIsStale() && now['g++']) await buildPkcs11();
       if (daemonsAreStale()) await buildDaemons();
     });

@@ -98,4 +98,25 @@ describe.skipIf(missing)(`a TPM that takes ${SLOW_MS} ms a command (${missing ??
     expect(cheap.length).toBeGreaterThan(20);
     expect(cheap.toSorted((a, b) => a - b).at(Math.floor(cheap.length / 2))).toBeLessThan(SLOW_MS / 10);
   });
+
+  it('a signature of a thousand quick commands lets other requests in between', async () => {
+    const large = Buffer.alloc(1024 * 1024, 5);
+    const direct = new Tpmd();
+    try {
+      expect(await direct.start(`tcti = "${swtpm.tcti}"`)).toBe('serves');
+      let signing = true;
+      const signed = direct.sign(large).finally(() => {
+        signing = false;
+      });
+      let answered = 0;
+      while (signing) {
+        expect((await direct.call('GET', '/nosuch')).status).toBe(404);
+        answered++;
+      }
+      expect((await signed).body['digest']).toBe(hmac(KEY, large));
+      expect(answered).toBeGreaterThan(5);
+    } finally {
+      await direct.dispose();
+    }
+  });
 });

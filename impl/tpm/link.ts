@@ -97,8 +97,7 @@ export class TpmLink {
 
   async #send(tcti: Tcti, bytes: Buffer): Promise<Buffer> {
     try {
-      await tcti.transmit(bytes);
-      const response = await tcti.receive();
+      const response = await tcti.exchange(bytes);
       responseCode(response);
       return response;
     } catch (error) {

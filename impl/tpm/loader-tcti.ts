@@ -1,25 +1,17 @@
 import koffi from 'koffi';
 import { responseText } from './response-text.ts';
-import { LONGEST_RESPONSE_BYTES, type OpenTcti, type Tcti } from './tcti.ts';
+import type { OpenTcti, Tcti } from './tcti.ts';
+import {
+  exchangeInOneTrip,
+  exchangeInTwoTrips,
+  type Native,
+  type OneTrip,
+  oneTrip,
+  onThread,
+} from './tcti-exchange.ts';
 import { LinkError } from './tpm-error.ts';
 
 const LIBRARY = 'libtss2-tctildr.so.0';
-/** TSS2_TCTI_TIMEOUT_BLOCK; the TCTIs of TSS 3 know no other. */
-const WAIT_FOR_EVER = -1;
-
-const TRANSMIT = koffi.proto('uint32_t AziotTctiTransmit(void *context, size_t size, const uint8_t *command)');
-const RECEIVE = koffi.proto(
-  'uint32_t AziotTctiReceive(void *context, _Inout_ size_t *size, uint8_t *response, int32_t timeout)',
-);
-/** TSS2_TCTI_CONTEXT_COMMON_V1 up to what is used. */
-const CONTEXT = koffi.struct('AziotTctiContext', {
-  magic: 'uint64_t',
-  version: 'uint32_t',
-  transmit: 'void *',
-  receive: 'void *',
-});
-
-type Native = ReturnType<ReturnType<typeof koffi.load>['func']>;
 
 interface Loader {
   readonly initialize: Native;
@@ -52,40 +44,22 @@ export function loaderIsInstalled(): boolean {
   }
 }
 
-/** Runs a native call on a thread of the pool. */
-function onThread(call: Native, ...args: unknown[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    call.async(...args, (error: unknown, result: number) => (error ? reject(error) : resolve(result)));
-  });
-}
-
-/**
- * Opens a TCTI through the loader library. Every call runs on a thread of the pool, so that a slow TPM holds nobody up.
- * A call may never return (a TPM that hangs): the thread is then lost until it does.
- */
-export const openLoaderTcti: OpenTcti = async (conf): Promise<Tcti> => {
+/** Opens a TCTI through the loader library, with the library for exchanges where it is given. Rejects with LinkError. */
+export async function openLoaded(conf: string, library: OneTrip | undefined): Promise<Tcti> {
   const { initialize, finalize } = load();
   const slot: unknown[] = [null];
   const opened = await onThread(initialize, conf, slot);
   if (opened !== 0) throw new LinkError(`could not open TCTI "${conf}": ${responseText(opened)}`, 'no');
-  const context = slot[0];
-  const members = koffi.decode(context, CONTEXT) as { readonly transmit: unknown; readonly receive: unknown };
-  const transmit = koffi.decode(members.transmit, TRANSMIT) as Native;
-  const receive = koffi.decode(members.receive, RECEIVE) as Native;
-  const room = Buffer.alloc(LONGEST_RESPONSE_BYTES);
   return {
-    async transmit(command) {
-      const code = await onThread(transmit, context, command.length, command);
-      if (code !== 0) throw new LinkError(responseText(code), 'no');
-    },
-    async receive() {
-      const size = [room.length];
-      const code = await onThread(receive, context, size, room, WAIT_FOR_EVER);
-      if (code !== 0) throw new LinkError(responseText(code), 'maybe');
-      return Buffer.from(room.subarray(0, Number(size[0])));
-    },
+    exchange: library ? exchangeInOneTrip(library, slot[0]) : exchangeInTwoTrips(slot[0]),
     async close() {
       await onThread(finalize, slot);
     },
   };
-};
+}
+
+/**
+ * Opens a TCTI through the loader library. Every call into it runs on a thread of the pool, so that a slow TPM holds nobody up.
+ * A call may never return (a TPM that hangs): the thread is then lost until it does.
+ */
+export const openLoaderTcti: OpenTcti = (conf) => openLoaded(conf, oneTrip());

@@ -47,30 +47,26 @@ describe('TCTIs without the library of the TSS', () => {
   it('swtpm: each command on a connection of its own, a response in pieces is put together', async () => {
     const tcti = await openOwnTcti(await tpm(ANSWER.subarray(0, 3), ANSWER.subarray(3)));
     for (let time = 0; time < 2; time++) {
-      await tcti.transmit(COMMAND);
-      expect(await tcti.receive()).toEqual(ANSWER);
+      expect(await tcti.exchange(COMMAND)).toEqual(ANSWER);
     }
     await tcti.close();
   });
 
   it('swtpm: a response that ends early is given as it is, none at all is a failure after the command was sent', async () => {
     const short = await openOwnTcti(await tpm(ANSWER.subarray(0, 4)));
-    await short.transmit(COMMAND);
-    expect(await short.receive()).toEqual(ANSWER.subarray(0, 4));
+    expect(await short.exchange(COMMAND)).toEqual(ANSWER.subarray(0, 4));
     server?.close();
     rmSync(join(folder, 'sock'), { force: true });
     const none = await openOwnTcti(await tpm());
-    await none.transmit(COMMAND);
-    expect((await failure(none.receive())).sent).toBe('maybe');
+    expect((await failure(none.exchange(COMMAND))).sent).toBe('maybe');
   });
 
   it('a device gets whole commands; one that fails to open is named', async () => {
     const path = join(folder, 'device');
     writeFileSync(path, '');
     const tcti = await openOwnTcti(`device:${path}`);
-    await tcti.transmit(COMMAND);
     // a plain file has nothing behind what was written
-    expect(await tcti.receive()).toHaveLength(0);
+    expect(await tcti.exchange(COMMAND)).toHaveLength(0);
     await tcti.close();
     const error = await failure(openOwnTcti(`device:${join(folder, 'absent')}`));
     expect([error.sent, error.message]).toEqual(['no', `${join(folder, 'absent')} failed`]);

@@ -75,22 +75,17 @@ function response(socket: Socket): Promise<Buffer> {
 async function openSwtpm(conf: string): Promise<Tcti> {
   const address = addressOf(conf);
   (await connected(address)).destroy();
-  let answer: Promise<Buffer> | undefined;
   let socket: Socket | undefined;
   return {
-    async transmit(command) {
-      socket = await connected(address);
-      answer = response(socket);
-      // it is awaited by receive
-      answer.catch(() => undefined);
-      socket.write(command);
-    },
-    async receive() {
-      if (!answer) throw new LinkError('no command was sent', 'no');
+    async exchange(command) {
+      const current = await connected(address);
+      socket = current;
       try {
+        const answer = response(current);
+        current.write(command);
         return await answer;
       } finally {
-        socket?.destroy();
+        current.destroy();
       }
     },
     async close() {
@@ -106,10 +101,8 @@ async function openDevice(path: string): Promise<Tcti> {
   };
   const device = await open(path, constants.O_RDWR).catch(broken('no'));
   return {
-    async transmit(command) {
+    async exchange(command) {
       await device.write(command).catch(broken('maybe'));
-    },
-    async receive() {
       const room = Buffer.alloc(LONGEST_RESPONSE_BYTES);
       const { bytesRead } = await device.read(room, 0, room.length, null).catch(broken('maybe'));
       return room.subarray(0, bytesRead);
