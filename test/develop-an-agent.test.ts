@@ -4,17 +4,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IS_ROOT, type RunningSandbox, startSandbox, whenTold } from './sandbox-process.ts';
+import { docBlocks } from './support/doc-blocks.ts';
 
 const AGENT = 65534;
 const STRANGER = 65532;
 const PAGE = readFileSync(resolve(import.meta.dirname, '../docs/develop-an-agent.md'), 'utf8');
 
-/** The commands of the page's blocks of one kind, in order. */
-function blocks(kind: string): string[] {
-  return [...PAGE.matchAll(/^```sh (\S+)\n([\s\S]*?)^```$/gm)]
-    .filter(([, of]) => of === kind)
-    .map(([, , commands]) => commands ?? '');
-}
+const blocks = (kind: string) => docBlocks(PAGE, kind);
 
 describe('the walk-through of docs/develop-an-agent.md', () => {
   let folder: string;
