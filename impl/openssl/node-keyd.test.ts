@@ -1,31 +1,18 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import tls from 'node:tls';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { keydSecureContextOptions, useKeydEngine } from './index.ts';
-import { issueWithEngine, makeThreePairs } from './test/issue.ts';
-import { RealKeyd, type Store, whyNot } from './test/real-keyd.ts';
+import { keydTests, skippedOn } from './test/keyd-tests.ts';
+import type { Store } from './test/real-keyd.ts';
 import { readText } from './test/tls-world.ts';
-import { buildEngine, World } from './test/world.ts';
 
-let world: World;
-let keyd: RealKeyd | undefined;
-
-beforeAll(() => buildEngine());
-
-beforeEach(() => {
-  world = new World([]);
-});
-
-afterEach(async () => {
-  await keyd?.stop();
-  await world.close();
-});
+const tests = keydTests();
 
 function identity(name: 'server' | 'client', keyHandle: string): tls.SecureContextOptions {
   return {
-    ...keydSecureContextOptions({ keyHandle, certificateChainPem: readText(world, `${name}.pem`) }),
-    ca: readText(world, 'ca.pem'),
+    ...keydSecureContextOptions({ keyHandle, certificateChainPem: readText(tests.world, `${name}.pem`) }),
+    ca: readText(tests.world, 'ca.pem'),
   };
 }
 
@@ -54,17 +41,13 @@ async function handshake(server: tls.TlsOptions, client: tls.ConnectionOptions):
 }
 
 describe.each<Store>(['files', 'softhsm'])('Node with its keys in a keyd process, on %s', (store) => {
-  const reason = whyNot(store);
-  const title = reason === undefined ? '' : ` (skipped: ${reason})`;
+  const { skip, title } = skippedOn(store);
 
-  it.skipIf(reason !== undefined).each(['ec-p256', 'rsa-2048'])(
+  it.skipIf(skip).each(['ec-p256', 'rsa-2048'])(
     `SSL-020 SSL-021 SSL-034 both sides of TLS 1.2 and 1.3 with %s, by handle and by id, and after keyd was gone${title}`,
     async (algorithm) => {
-      keyd = new RealKeyd(world, store);
-      await keyd.start();
-      const handles = await makeThreePairs(keyd, algorithm);
-      await issueWithEngine(world, handles);
-      useKeydEngine(world.socketPath);
+      const handles = await tests.startIssued(store, algorithm);
+      useKeydEngine(tests.world.socketPath);
       const server = identity('server', handles.server);
       const client = { secureContext: tls.createSecureContext(identity('client', handles.client)) };
       for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -72,21 +55,18 @@ describe.each<Store>(['files', 'softhsm'])('Node with its keys in a keyd process
         expect(await handshake({ ...server, ...versions }, client)).toBe(`TEST client over ${version}`);
         expect(await handshake({ ...server, ...versions }, identity('client', 'client'))).toContain('TEST client');
       }
-      await keyd.stop();
-      await keyd.start();
+      await tests.keyd.stop();
+      await tests.keyd.start();
       expect(await handshake(server, client), 'a context from before keyd was started again').toContain('TEST client');
     },
     60_000,
   );
 
-  it.skipIf(reason !== undefined)(
+  it.skipIf(skip)(
     `SSL-008 SSL-022 a handle that keyd refuses, and the key of another certificate${title}`,
     async () => {
-      keyd = new RealKeyd(world, store);
-      await keyd.start();
-      const handles = await makeThreePairs(keyd, 'ec-p256');
-      await issueWithEngine(world, handles);
-      useKeydEngine(world.socketPath);
+      const handles = await tests.startIssued(store, 'ec-p256');
+      useKeydEngine(tests.world.socketPath);
       const context = (keyHandle: string) => () => tls.createSecureContext(identity('client', keyHandle));
       expect(context(handles.client)).not.toThrow();
       expect(context(handles.client.replace('&sig=', '&sig=A'))).toThrow(/invalid handle/);
