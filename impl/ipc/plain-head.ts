@@ -36,25 +36,16 @@ function readHeaders(lines: readonly string[]): Map<string, string> | undefined 
   return headers;
 }
 
-/**
- * Reads a head whose form leaves no room for doubt: HTTP/1.1, a method of the daemons, an origin-form target, each header once and in
- * printable ASCII, none that changes the framing, a body of a given length. Undefined for every other, also for those that are fine: they
- * are left to node:http. `text` is what comes before the empty line.
- */
-export function readPlainHead(text: string): PlainHead | undefined {
-  if (text.length > LONGEST_HEAD_CHARACTERS) return undefined;
-  const [first = '', ...lines] = text.split('\r\n');
-  const [, method, target] = REQUEST_LINE.exec(first) ?? [];
-  if (method === undefined || target === undefined || lines.length > MOST_HEADERS) return undefined;
-  const headers = readHeaders(lines);
+type HeaderPart = Omit<PlainHead, 'method' | 'target'>;
+
+/** What the lines after the first say; undefined where they are not plain. */
+function readHeaderPart(lines: readonly string[]): HeaderPart | undefined {
+  const headers = lines.length > MOST_HEADERS ? undefined : readHeaders(lines);
   if (!headers) return undefined;
   const length = headers.get('content-length') ?? '0';
   const connection = headers.get('connection')?.toLowerCase() ?? 'keep-alive';
   if (!LENGTH.test(length) || (connection !== 'keep-alive' && connection !== 'close')) return undefined;
-  if (method === 'GET' && length !== '0') return undefined;
   return {
-    method,
-    target,
     contentType: headers.get('content-type'),
     contentLength: Number(length),
     close: connection === 'close',
@@ -62,19 +53,51 @@ export function readPlainHead(text: string): PlainHead | undefined {
   };
 }
 
-/** Callers send the same heads again and again; each is read once. No secret is kept, as a head with one is not plain. */
+/**
+ * Reads a head whose form leaves no room for doubt: HTTP/1.1, a method of the daemons, an origin-form target, each header once and in
+ * printable ASCII, none that changes the framing, a body of a given length. Undefined for every other, also for those that are fine: they
+ * are left to node:http. `text` is what comes before the empty line.
+ *
+ * @param headerPart reads the header lines, as one text without the line end before them; undefined where there are none.
+ */
+export function readPlainHead(
+  text: string,
+  headerPart = (lines: string | undefined) => readHeaderPart(lines?.split('\r\n') ?? []),
+): PlainHead | undefined {
+  if (text.length > LONGEST_HEAD_CHARACTERS) return undefined;
+  const end = text.indexOf('\r\n');
+  const [, method, target] = REQUEST_LINE.exec(end < 0 ? text : text.slice(0, end)) ?? [];
+  if (method === undefined || target === undefined) return undefined;
+  const part = headerPart(end < 0 ? undefined : text.slice(end + 2));
+  if (!part || (method === 'GET' && part.contentLength !== 0)) return undefined;
+  return { method, target, ...part };
+}
+
+/**
+ * Callers send the same heads again and again, or the same headers with another target; each is read once. No secret is kept, as a head
+ * with one is not plain.
+ */
 export class PlainHeads {
-  readonly #known = new Map<string, PlainHead>();
+  readonly #heads = new Map<string, PlainHead>();
+  readonly #headerParts = new Map<string | undefined, HeaderPart>();
 
   /** As {@link readPlainHead}. */
   read(text: string): PlainHead | undefined {
-    const known = this.#known.get(text);
-    if (known) return known;
-    const head = readPlainHead(text);
-    if (head) {
-      if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();
-      this.#known.set(text, head);
-    }
-    return head;
+    return once(this.#heads, text, () => readPlainHead(text, this.#headerPart));
   }
+
+  readonly #headerPart = (lines: string | undefined): HeaderPart | undefined =>
+    once(this.#headerParts, lines, () => readHeaderPart(lines?.split('\r\n') ?? []));
+}
+
+/** What `read` made of this text before, or makes of it now. */
+function once<K, T>(known: Map<K, T>, text: K, read: () => T | undefined): T | undefined {
+  const before = known.get(text);
+  if (before) return before;
+  const made = read();
+  if (made) {
+    if (known.size >= MOST_REMEMBERED) known.clear();
+    known.set(text, made);
+  }
+  return made;
 }

@@ -6,7 +6,7 @@ export interface Found {
   readonly route: Route;
   /** Percent-decoded captures of the route's path. */
   readonly params: readonly string[];
-  /** Without `api-version`; shared by the requests with this target, so never to be changed. */
+  /** Without `api-version`; shared by the requests with this query, so never to be changed. */
   readonly query: URLSearchParams;
   readonly version: string;
 }
@@ -40,8 +40,7 @@ function split(target: string): { path: string; search: string } {
  * Takes `api-version` (exact name, last occurrence) out of the query and checks it before anything else
  * (spec/transport.md 6, steps 1 to 3). Throws the 400 of the table.
  */
-function readTarget(api: ServiceApi, target: string): Target {
-  const { path, search } = split(target);
+function readQuery(api: ServiceApi, search: string): Pick<Target, 'version' | 'query'> {
   const query = new URLSearchParams(search);
   const version = query.getAll('api-version').at(-1);
   if (version === undefined) throw new ServiceError('version-missing');
@@ -49,7 +48,7 @@ function readTarget(api: ServiceApi, target: string): Target {
     throw new ServiceError('version-unknown', { parameters: { value: quoted(version) } });
   }
   query.delete('api-version');
-  return { path, version, query };
+  return { version, query };
 }
 
 /** A `%` that starts no escape stands for itself, as in the reference; what is not UTF-8 fits no route. */
@@ -74,10 +73,11 @@ function findRoute(api: ServiceApi, target: Target): { route: Route; params: rea
   throw new ServiceError('not-found');
 }
 
-/** Finds the routes of one API; what the same target meant before is not found out again. */
+/** Finds the routes of one API; what the same target, or the same query of another, meant before is not found out again. */
 export class RouteFinder {
   readonly #api: ServiceApi;
-  readonly #known = new Map<string, Found>();
+  readonly #found = new Map<string, Found>();
+  readonly #queries = new Map<string, Pick<Target, 'version' | 'query'>>();
 
   constructor(api: ServiceApi) {
     this.#api = api;
@@ -85,16 +85,28 @@ export class RouteFinder {
 
   /** Throws the 400 or 404 of the table, in the order of spec/transport.md 6. */
   find(text: string): Found {
-    const known = this.#known.get(text);
+    const known = this.#found.get(text);
     if (known) return known;
-    const target = readTarget(this.#api, text);
-    const found = { ...findRoute(this.#api, target), query: target.query, version: target.version };
-    if (text.length <= LONGEST_REMEMBERED) {
-      if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();
-      this.#known.set(text, found);
-    }
+    const { path, search } = split(text);
+    const { version, query } = this.#query(search);
+    const found = { ...findRoute(this.#api, { path, version, query }), query, version };
+    remember(this.#found, text, found);
     return found;
   }
+
+  #query(search: string): Pick<Target, 'version' | 'query'> {
+    const known = this.#queries.get(search);
+    if (known) return known;
+    const read = readQuery(this.#api, search);
+    remember(this.#queries, search, read);
+    return read;
+  }
+}
+
+function remember<T>(known: Map<string, T>, text: string, meaning: T): void {
+  if (text.length > LONGEST_REMEMBERED) return;
+  if (known.size >= MOST_REMEMBERED) known.clear();
+  known.set(text, meaning);
 }
 
 /** The method of a route, by its HTTP name. */
