@@ -144,8 +144,19 @@ export function integer(value: number | Uint8Array): Buffer {
   return integer(Buffer.from(hex.length % 2 ? `0${hex}` : hex, 'hex'));
 }
 
-/** An OBJECT IDENTIFIER from dotted decimals. */
+const MOST_OIDS = 256;
+const oids = new Map<string, Buffer>();
+
+/** An OBJECT IDENTIFIER from dotted decimals; encoded once, as a certificate has a dozen of always the same. */
 export function oid(dotted: string): Buffer {
+  const known = oids.get(dotted);
+  if (known) return known;
+  const encoded = encodeOid(dotted);
+  if (oids.size < MOST_OIDS) oids.set(dotted, encoded);
+  return encoded;
+}
+
+function encodeOid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number);
   const bytes = [first * 40 + second, ...rest].flatMap((arc) => {
     const groups = [arc % 0x80];

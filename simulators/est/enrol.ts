@@ -114,7 +114,7 @@ export async function enrol(
 ): Promise<FrontDoorAnswer> {
   const { world, profile, quirks, request } = enrolment;
   checkType(request);
-  const csr = readRequest(request.body, profile.keys);
+  const csr = await readRequest(request.body, profile.keys);
   checkPossession(profile.possession, csr.challengePassword, request.tls);
   const names = reenrolled(csr, enrolment, operation);
   const later = putOff(enrolment, csr.der, csr.subject);

@@ -19,9 +19,9 @@ beforeAll(async () => {
 afterAll(() => hand.close());
 
 /** `taken`, the status of a refusal; anything else is a defect and thrown. */
-function verdictOn(work: () => unknown): 'taken' | number {
+async function verdictOn(work: () => unknown): Promise<'taken' | number> {
   try {
-    work();
+    await work();
     return 'taken';
   } catch (error) {
     if (error instanceof EstRefusal) return error.status;
@@ -43,26 +43,26 @@ function mutate(bytes: Buffer, changes: readonly { at: number; cut: number; put:
   }, bytes);
 }
 
-it('any bytes in place of a body are refused as the caller’s fault', () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
-      expect(verdictOn(() => readRequest(Buffer.from(bytes)))).toBe(400);
+it('any bytes in place of a body are refused as the caller’s fault', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), async (bytes) => {
+      expect(await verdictOn(() => readRequest(Buffer.from(bytes)))).toBe(400);
       const encoded = Buffer.from(Buffer.from(bytes).toString('base64'));
-      expect(verdictOn(() => readUnverified(encoded))).toBe(400);
+      expect(await verdictOn(() => readUnverified(encoded))).toBe(400);
     }),
     { numRuns: 2000 },
   );
 });
 
-it('a mutated request is refused, or is the very request', () => {
+it('a mutated request is refused, or is the very request', async () => {
   const der = hand.read('csr.der');
-  fc.assert(
-    fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (changes) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 4 }), async (changes) => {
       const changed = mutate(der, changes);
       const body = Buffer.from(changed.toString('base64'));
-      expect(verdictOn(() => readRequest(body))).toBe(changed.equals(der) ? 'taken' : 400);
+      expect(await verdictOn(() => readRequest(body))).toBe(changed.equals(der) ? 'taken' : 400);
       // without a look at the signature it may be taken, but never breaks the reader
-      verdictOn(() => readUnverified(body));
+      await verdictOn(() => readUnverified(body));
     }),
     { numRuns: 3000 },
   );

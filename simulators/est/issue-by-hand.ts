@@ -43,7 +43,7 @@ function alternativeNames(sans: readonly string[]): Extension[] {
 
 async function wishOf(wish: IssueWish): Promise<{ wish: CertificateWish; keyPem?: string }> {
   if (wish.csr !== undefined) {
-    const csr = readRequest(Buffer.from(wish.csr.replace(/-----[^-]+-----/g, '')));
+    const csr = await readRequest(Buffer.from(wish.csr.replace(/-----[^-]+-----/g, '')));
     return { wish: { ...csr, changedNames: undefined, keyType: keyTypeOf(csr.publicKey) } };
   }
   const { spki, pkcs8, keyType } = await makeServerKey(wish.key ?? 'ec-p256');
