@@ -311,15 +311,12 @@ export const goldenCertificates: Scenario = {
     section === 'reload' ? 'waits for the watch of the configuration; judged as CS-074 and CS-075' : undefined,
 };
 
-/** Keys on this curve, which keyd does not use in tokens. */
-const ON_P384: ReadonlySet<string> = new Set(['handle-ca384', 'issuer-p384']);
-
 /** The issuance of the same recording, with every key in a token; nothing else in it has to do with keys. */
 export const goldenCertificatesOnToken: Scenario = {
   ...COMMON,
   file: 'certificates-softhsm',
   recording: 'certificates',
   build: buildOnToken,
-  only: ({ section, id }) => (section === 'issuance' || id === 'config') && !ON_P384.has(id),
+  only: ({ section, id }) => section === 'issuance' || id === 'config',
   skip: () => tokenMissing(),
 };

@@ -45,6 +45,18 @@ export function ecdsaSignatureToDer(raw: Buffer): Buffer {
   return writeDer(DER.sequence, Buffer.concat(parts));
 }
 
+/** DER of the OID id-ecPublicKey (RFC 5480 2.1.1). */
+const EC_PUBLIC_KEY = Buffer.from('06072a8648ce3d0201', 'hex');
+
+/** SubjectPublicKeyInfo of an EC key. @param curveOid DER of the curve's OID. @param point SEC1. */
+export function ecPublicKeyInfo(curveOid: Buffer, point: Buffer): Buffer {
+  const algorithm = writeDer(DER.sequence, Buffer.concat([EC_PUBLIC_KEY, curveOid]));
+  return writeDer(
+    DER.sequence,
+    Buffer.concat([algorithm, writeDer(DER.bitString, Buffer.concat([Buffer.of(0), point]))]),
+  );
+}
+
 /** SEC1 point to its compressed form; 0x02/0x03 ones are left as they are. Throws on anything else. */
 export function compressPoint(point: Buffer): Buffer {
   const form = point[0];

@@ -56,7 +56,7 @@ function withoutLeadingZeros(bytes: Buffer): Buffer {
 }
 
 /** Some tokens give the bare point in place of the DER OCTET STRING around it. */
-export function barePoint(value: Buffer): Buffer {
+function barePoint(value: Buffer): Buffer {
   if (value[0] !== DER.octetString) return value;
   try {
     const element = readDer(value);
@@ -66,12 +66,12 @@ export function barePoint(value: Buffer): Buffer {
   }
 }
 
-/** The public half as its object shows it. Throws for a curve other than P-256. */
+/** The public half as its object shows it. Throws for an EC key without point, or whose curve has no name (RFC 5480 2.1.1). */
 export function readPair(session: TokenSession, publicKey: Handle, keyType: number): TokenPair {
   if (keyType === CK.keyType.ec) {
     const [curve, point] = attributesOf(session, publicKey, [CK.attribute.ecParameters, CK.attribute.ecPoint]);
-    if (!curve?.equals(P256_OID) || !point) throw new Error('the EC key of the token is not on P-256');
-    return { algorithm: 'ECDSA', curveOid: P256_OID, compressedPoint: compressPoint(barePoint(point)) };
+    if (curve?.[0] !== DER.oid || !point) throw new Error('the EC key of the token shows no named curve or no point');
+    return { algorithm: 'ECDSA', curveOid: curve, compressedPoint: compressPoint(barePoint(point)) };
   }
   const [modulus, exponent] = attributesOf(session, publicKey, [CK.attribute.modulus, CK.attribute.publicExponent]);
   if (!modulus || !exponent) throw new Error('the RSA key of the token shows no modulus');

@@ -1,12 +1,12 @@
-import { createHash, createPublicKey, verify } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { ecPublicKeyInfo } from '../der.ts';
 import { CK, type Handle, ulongOf } from './cryptoki.ts';
 import type { PairObjects } from './object-cache.ts';
-import { attributesOf, barePoint, findAll, labelOf, readPair } from './objects.ts';
+import { attributesOf, findAll, labelOf, readPair } from './objects.ts';
 import type { TokenSession } from './token-slot.ts';
 
 const TRIAL = Buffer.from('which private key belongs to this public key?');
 const SIGNATURE_ROOM = 256;
-const COORDINATE_BYTES = 32;
 
 function sameModulus(session: TokenSession, { privateKey, publicKey }: PairObjects): boolean {
   const [own, other] = [privateKey, publicKey].map(
@@ -15,24 +15,31 @@ function sameModulus(session: TokenSession, { privateKey, publicKey }: PairObjec
   return own !== undefined && other !== undefined && own.equals(other);
 }
 
+/** The key of a public object; undefined where its point is none of its curve. */
+function publicKeyOf({
+  curveOid,
+  compressedPoint,
+}: Extract<PairObjects['pair'], { algorithm: 'ECDSA' }>): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: ecPublicKeyInfo(curveOid, compressedPoint), format: 'der', type: 'spki' });
+  } catch {
+    return undefined;
+  }
+}
+
 /** A private EC key in a token shows no public point: it signs, and the public key verifies. */
-function signsForPoint({ cryptoki, handle }: TokenSession, privateKey: Buffer, point: Buffer): boolean {
+function signsFor({ cryptoki, handle }: TokenSession, privateKey: Handle, key: KeyObject): boolean {
   const digest = createHash('sha256').update(TRIAL).digest();
   cryptoki.C_SignInit(handle, { mechanism: CK.mechanism.ecdsa }, privateKey);
   const signature = cryptoki.C_Sign(handle, digest, Buffer.alloc(SIGNATURE_ROOM));
-  const [x, y] = [point.subarray(1, 1 + COORDINATE_BYTES), point.subarray(1 + COORDINATE_BYTES)];
-  const jwk = { kty: 'EC', crv: 'P-256', x: x.toString('base64url'), y: y.toString('base64url') };
-  const key = createPublicKey({ key: jwk, format: 'jwk' });
   return verify('sha256', TRIAL, { key, dsaEncoding: 'ieee-p1363' }, signature);
 }
 
 /** Whether the two objects are halves of one pair. */
 function belongTogether(session: TokenSession, pair: PairObjects): boolean {
   if (pair.pair.algorithm === 'RSA') return sameModulus(session, pair);
-  const [point] = attributesOf(session, pair.publicKey, [CK.attribute.ecPoint]);
-  const bare = point && barePoint(point);
-  if (bare?.length !== 1 + 2 * COORDINATE_BYTES) return false;
-  return signsForPoint(session, pair.privateKey, bare);
+  const key = publicKeyOf(pair.pair);
+  return key !== undefined && signsFor(session, pair.privateKey, key);
 }
 
 function keyTypeOf(session: TokenSession, object: Handle): number {
