@@ -35,3 +35,20 @@ export async function loadDifferences(file: string): Promise<ReadonlyMap<string,
   if (byId.size !== ours.length) throw new Error(`differences.json lists an exchange of ${file} twice`);
   return byId;
 }
+
+/**
+ * Runs the assertion of a listed difference. Where it fails since the answer is that of the recording, the failure says so with what is
+ * asked for instead: whoever reads it learns that the reference is followed where this project is stricter.
+ * @throws whatever `assertion` throws, its message changed in that case
+ */
+export function orAsRecorded({ why }: Difference, isAsRecorded: () => boolean, assertion: () => void): void {
+  try {
+    assertion();
+  } catch (error) {
+    if (error instanceof Error && isAsRecorded()) error.message = `${asRecorded(why)}\n${error.message}`;
+    throw error;
+  }
+}
+
+/** First line of a failure that is the reference's own way, `why` from differences.json. */
+export const asRecorded = (why: string): string => `answers as recorded; asked for is: ${why}`;

@@ -2,7 +2,7 @@ export { Context, type SharedWorld, Skipped } from './context.ts';
 export { DaemonProcess, type Ended } from './daemon-process.ts';
 export { answered, exchange, expectError, expectStatus, jsonOf, stringMember } from './exchange.ts';
 export { GoldenRun, type Replay, type Scenario } from './golden.ts';
-export { loadDifferences } from './golden-differences.ts';
+export { asRecorded, loadDifferences, orAsRecorded } from './golden-differences.ts';
 export { loadGolden, type RecordedExchange } from './golden-file.ts';
 export { goldenGroup } from './golden-group.ts';
 export { fits } from './ids.ts';

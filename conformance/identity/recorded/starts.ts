@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { RecordedExchange, Replay } from '../../runner/index.ts';
+import { asRecorded, type DaemonProcess, type RecordedExchange, type Replay } from '../../runner/index.ts';
 import type { Bench } from './bench.ts';
 import { parts } from './configs.ts';
 import { CLOUD_ADDRESS } from './materials.ts';
@@ -32,6 +32,22 @@ export async function startIdentity(bench: Bench, replay: Replay, recorded: Reco
   }
   const outcome = difference?.result ?? (exitCode === null ? 'ready' : 'exit 1');
   const running = bench.launch();
+  try {
+    await comesTo(bench, replay, recorded, running, outcome);
+  } catch (error) {
+    if (error instanceof Error && difference && exitCode === 1 && running.hasEnded)
+      error.message = `${asRecorded(difference.why)}\n${error.message}`;
+    throw error;
+  }
+}
+
+async function comesTo(
+  bench: Bench,
+  { world, difference }: Replay,
+  recorded: RecordedExchange,
+  running: DaemonProcess,
+  outcome: string,
+): Promise<void> {
   if (outcome === 'exit 1') {
     const ended = await running.exit(READY_MS);
     assert.equal(ended.code, 1, ended.log);
