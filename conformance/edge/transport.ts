@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { cloudOf } from '../cloud/index.ts';
 import { exchange, expectError, expectStatus, group, header, WireConnection } from '../runner/index.ts';
-import { hasStatus } from './edge-ca.ts';
-import { edgeRequest, engineRequest } from './edge-client.ts';
+import { bodyText, hasStatus } from './edge-ca.ts';
+import { type EdgeResult, edgeRequest, engineRequest } from './edge-client.ts';
 import { Workload } from './workload.ts';
-import { DEVICE, EDGE, STRANGER, startedEdge } from './world.ts';
+import { DEVICE, EDGE, edgeDaemon, freshDevice, QUICK, STRANGER, startedEdge } from './world.ts';
 
 const KEY = { keyId: 'iotedge_master_encryption_id', keyBytes: null, usage: 'encrypt' };
 
 export const transport = group('IoT Edge: transport', {
   'EDGE-001': [
-    '1,000 connections of one request each, and 60 module calls at once, leave no slot taken',
+    '1,000 connections of one request each, and 60 module calls by the locks of the daemon, leave no slot taken',
     'reference-run',
     async (context) => {
       const { world, edge } = await startedEdge(context);
@@ -24,8 +24,23 @@ export const transport = group('IoT Edge: transport', {
       const workload = new Workload(edge.client);
       const made = await edge.createIdentity('many');
       assert.ok(hasStatus(made, 200), JSON.stringify(made));
+      // the daemon has a client each for workload and management, and uses it under a lock (edge-runtime.md 2.3)
+      const inLine = async (call: () => Promise<EdgeResult>) => {
+        for (let done = 0; done < 30; done += 1) assert.ok(hasStatus(await call(), 200));
+      };
+      await Promise.all([inLine(() => edge.getIdentity('many')), inLine(() => workload.sign('many', 'aGVsbG8='))]);
+    },
+  ],
+  'EDGE-001/at-once': [
+    '60 module calls without those locks: what is above the limit of a user waits',
+    'spec',
+    async (context) => {
+      const { edge } = await startedEdge(context);
+      const workload = new Workload(edge.client);
+      const made = await edge.createIdentity('many-at-once');
+      assert.ok(hasStatus(made, 200), JSON.stringify(made));
       const calls = Array.from({ length: 60 }, (_, at) =>
-        at % 2 ? edge.getIdentity('many') : workload.sign('many', 'aGVsbG8='),
+        at % 2 ? edge.getIdentity('many-at-once') : workload.sign('many-at-once', 'aGVsbG8='),
       );
       for (const result of await Promise.all(calls)) assert.ok(hasStatus(result, 200), JSON.stringify(result));
     },
@@ -47,18 +62,20 @@ export const transport = group('IoT Edge: transport', {
     '2020-09-01 on every route that the daemon uses, and 2021-05-01 on keyd for its engine',
     'reference-run',
     async (context) => {
-      const { edge } = await startedEdge(context);
-      const pair = await edge.client.ask('keyd', 'POST', '/keypair', {
-        keyId: 'aziot-edged-ca-temp',
-        preferredAlgorithms: 'rsa-2048:*',
-      });
-      assert.ok(hasStatus(pair, 200), JSON.stringify(pair));
-      const keyHandle = pair.kind === 'answer' ? String(pair.body['keyHandle']) : '';
+      const edge = edgeDaemon(await freshDevice(context), QUICK);
+      const makePair = async (keyId: string) => {
+        const pair = await edge.client.ask('keyd', 'POST', '/keypair', { keyId, preferredAlgorithms: 'rsa-2048:*' });
+        assert.ok(hasStatus(pair, 200), JSON.stringify(pair));
+        return bodyText(pair, 'keyHandle') ?? '';
+      };
+      await makePair('aziot-edged-ca');
+      const keyHandle = await makePair('aziot-edged-ca-temp');
       assert.equal(await edge.client.engine('/parameters/algorithm', { keyHandle }, 'value'), 'RSA');
       const removed = await edge.client.ask('keyd', 'DELETE', '/keypair', { keyHandle });
       assert.ok(hasStatus(removed, 204), JSON.stringify(removed));
+      await makePair('aziot-edged-ca-temp');
       const moved = await edge.client.ask('keyd', 'POST', '/keypair/aziot-edged-ca', { from: 'aziot-edged-ca-temp' });
-      assert.ok(moved.kind === 'answer' && moved.status === 400, `move is served: ${JSON.stringify(moved)}`);
+      assert.ok(hasStatus(moved, 204), JSON.stringify(moved));
     },
   ],
   'EDGE-004': [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { cloudOf, startIdentityd } from '../cloud/index.ts';
-import { type Context, group, type World } from '../runner/index.ts';
+import { type Context, type Daemon, group, referenceFromEnv, type World } from '../runner/index.ts';
 import { makeAuthority, verifyChain } from './chain.ts';
 import { hasStatus } from './edge-ca.ts';
 import type { SentRequest } from './edge-client.ts';
@@ -68,36 +68,50 @@ const FIRST_START = [
   'identityd PUT /identities/modules/$edgeAgent 200',
 ];
 
+const LATER_START = [
+  'identityd POST /identities/device 200',
+  'keyd POST /keypair 200',
+  'certd GET /certificates/aziot-edged-ca 200',
+  'certd GET /certificates/aziot-edged-ca 200',
+];
+
+/** The recorded phases in a world whose daemons are not started yet. */
+async function startsAsRecorded(world: World): Promise<void> {
+  await writeDevice(world, 'default');
+  await startServices(world);
+  const edge = edgeDaemon(world, QUICK);
+  const took = async (step: () => Promise<unknown>) => {
+    edge.client.sent.length = 0;
+    await step();
+    return lines(edge.client.sent);
+  };
+  assert.deepEqual(await took(() => edge.start()), FIRST_START);
+  assert.deepEqual(await took(() => edge.start()), LATER_START);
+  assert.deepEqual(await took(() => edge.reprovision()), ['identityd POST /identities/device/reprovision 204']);
+  const afterReprovision = [...LATER_START, 'identityd PUT /identities/modules/$edgeAgent 200'];
+  assert.deepEqual(await took(() => edge.start()), afterReprovision);
+  await world.restart('keyd');
+  await world.stop('identityd');
+  await startIdentityd(world);
+  assert.deepEqual(await took(() => edge.start()), LATER_START);
+}
+
+/** The recorded phases with some of the services from the reference and the others from what is under test. */
+async function mixedWith(context: Context, ...theirs: readonly Daemon[]): Promise<void> {
+  if (context.launch.driver === 'aziotd-rust') context.leaveOut('the daemons under test are those of the reference');
+  const reference = referenceFromEnv();
+  if (!reference) context.leaveOut('needs the binaries of the reference beside the daemons under test: --rust-dir DIR');
+  context.needRoot();
+  await startsAsRecorded(await context.fresh(Object.fromEntries(theirs.map((daemon) => [daemon, reference]))));
+}
+
 export const whole = group('IoT Edge: whole', {
   'EDGE-029': [
     'starts as recorded: the first, the second, one after a reprovision, and one after restarts of the services',
     'reference-run',
     async (context) => {
       context.needRoot();
-      const world = await context.fresh();
-      await writeDevice(world, 'default');
-      await startServices(world);
-      const edge = edgeDaemon(world, QUICK);
-      const took = async (step: () => Promise<unknown>) => {
-        edge.client.sent.length = 0;
-        await step();
-        return lines(edge.client.sent);
-      };
-      assert.deepEqual(await took(() => edge.start()), FIRST_START);
-      const second = [
-        'identityd POST /identities/device 200',
-        'keyd POST /keypair 200',
-        'certd GET /certificates/aziot-edged-ca 200',
-        'certd GET /certificates/aziot-edged-ca 200',
-      ];
-      assert.deepEqual(await took(() => edge.start()), second);
-      assert.deepEqual(await took(() => edge.reprovision()), ['identityd POST /identities/device/reprovision 204']);
-      const afterReprovision = [...second, 'identityd PUT /identities/modules/$edgeAgent 200'];
-      assert.deepEqual(await took(() => edge.start()), afterReprovision);
-      await world.restart('keyd');
-      await world.stop('identityd');
-      await startIdentityd(world);
-      assert.deepEqual(await took(() => edge.start()), second);
+      await startsAsRecorded(await context.fresh());
     },
   ],
   'EDGE-029/no-agent': [
@@ -117,6 +131,32 @@ export const whole = group('IoT Edge: whole', {
       const later = await edge.watch();
       assert.ok(later && hasStatus(later, 200), JSON.stringify(later));
     },
+  ],
+  'EDGE-030/keyd': ['starts as recorded with keyd of the reference', 'spec', (context) => mixedWith(context, 'keyd')],
+  'EDGE-030/certd': [
+    'starts as recorded with certd of the reference',
+    'spec',
+    (context) => mixedWith(context, 'certd'),
+  ],
+  'EDGE-030/identityd': [
+    'starts as recorded with identityd of the reference',
+    'spec',
+    (context) => mixedWith(context, 'identityd'),
+  ],
+  'EDGE-030/keyd-certd': [
+    'starts as recorded with keyd and certd of the reference',
+    'spec',
+    (context) => mixedWith(context, 'keyd', 'certd'),
+  ],
+  'EDGE-030/keyd-identityd': [
+    'starts as recorded with keyd and identityd of the reference',
+    'spec',
+    (context) => mixedWith(context, 'keyd', 'identityd'),
+  ],
+  'EDGE-030/certd-identityd': [
+    'starts as recorded with certd and identityd of the reference',
+    'spec',
+    (context) => mixedWith(context, 'certd', 'identityd'),
   ],
   'EDGE-031': [
     'files of the configuration command with a quickstart CA',

@@ -1,7 +1,7 @@
 import type { Launch } from './launch.ts';
 import type { Need } from './level.ts';
 import { LeftOut, Skipped } from './skipped.ts';
-import { World } from './world.ts';
+import { type LaunchMix, World } from './world.ts';
 
 export { Skipped };
 
@@ -55,12 +55,15 @@ export class Context {
     return made;
   }
 
-  /** A world of the requirement's own; it is gone when the requirement ends. */
-  async fresh(): Promise<World> {
+  /**
+   * A world of the requirement's own; it is gone when the requirement ends.
+   * @param mix daemons that are started in another way than those under test
+   */
+  async fresh(mix: LaunchMix = {}): Promise<World> {
     if (this.launch.running)
       this.skip('needs control of the daemons: it starts them with a configuration of its own', 'control');
     if (this.launch.fixedSockets) await this.dispose();
-    const world = await World.create(this.launch);
+    const world = await World.create(this.launch, mix);
     this.#fresh.push(world);
     return world;
   }

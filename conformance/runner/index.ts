@@ -14,6 +14,7 @@ export {
   engineFromEnv,
   type Launch,
   launchFromEnv,
+  referenceFromEnv,
 } from './launch.ts';
 export type { Level, Need } from './level.ts';
 export {

@@ -60,6 +60,12 @@ export function launchFromEnv(env: NodeJS.ProcessEnv = process.env): Launch {
   }
 }
 
+/** The daemons of the Rust release whose folder was given beside those under test (`--rust-dir`); undefined without one. */
+export function referenceFromEnv(env: NodeJS.ProcessEnv = process.env): Launch | undefined {
+  const folder = env['AZIOT_CONFORMANCE_RUST_DIR'];
+  return folder ? { driver: 'aziotd-rust', program: resolve(folder) } : undefined;
+}
+
 /** @throws Error that lists the drivers */
 export function driverNamed(name: string): DriverName {
   const driver = DRIVER_NAMES.find((candidate) => candidate === name);

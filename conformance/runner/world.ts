@@ -24,6 +24,12 @@ export interface StartOptions {
   readonly uid?: number;
 }
 
+/** Daemons that are started in a way of their own beside the others. */
+export type LaunchMix = Readonly<Partial<Record<Daemon, Launch>>>;
+
+const readsEndpoints = ({ driver, fixedSockets }: Launch): boolean =>
+  fixedSockets === undefined && driver !== 'aziotd-rust';
+
 /**
  * A folder with the configuration, the sockets and the state of some daemons, all of its own: several worlds run side by side.
  * `@ROOT@` in configuration stands for the folder. The folder is readable for every uid, as callers of other uids pass through it.
@@ -34,17 +40,20 @@ export class World {
   readonly env: Record<string, string> = {};
   readonly #endings: (() => Promise<void>)[] = [];
   readonly #launch: Launch;
+  readonly #mix: LaunchMix;
   readonly #running = new Map<Daemon, DaemonProcess>();
 
-  private constructor(root: string, launch: Launch) {
+  private constructor(root: string, launch: Launch, mix: LaunchMix) {
     this.root = root;
     this.#launch = launch;
+    this.#mix = mix;
   }
 
-  static async create(launch: Launch): Promise<World> {
+  /** @param mix daemons that are started in another way than `launch` says */
+  static async create(launch: Launch, mix: LaunchMix = {}): Promise<World> {
     const root = await mkdtemp(join(tmpdir(), 'aziot-conformance-'));
     await chmod(root, 0o755);
-    const world = new World(root, launch);
+    const world = new World(root, launch, mix);
     await mkdir(join(root, 'run'), { mode: 0o755 });
     for (const daemon of DAEMONS) {
       await mkdir(world.path(daemon, 'config.d'), { recursive: true });
@@ -72,9 +81,9 @@ export class World {
     return this.#launch.mayChange === true;
   }
 
-  /** True when `[endpoints]` decides where a daemon listens. */
+  /** True when `[endpoints]` decides where the daemons listen. */
   get ownSockets(): boolean {
-    return this.#launch.fixedSockets === undefined && this.#launch.driver !== 'aziotd-rust';
+    return readsEndpoints(this.#launch);
   }
 
   /** Writes a file below the world's folder, `@ROOT@` replaced. */
@@ -99,10 +108,11 @@ export class World {
     if (config.main !== undefined) await this.file(`${daemon}/config.toml`, config.main);
     for (const [name, text] of Object.entries(config.dropIns ?? {}))
       await this.file(`${daemon}/config.d/${name}`, text);
-    if (this.ownSockets) await this.file(`${daemon}/config.d/zz-endpoints.toml`, this.#endpoints());
-    if (this.#launch.driver !== 'command') return;
+    const launch = this.#launchOf(daemon);
+    if (readsEndpoints(launch)) await this.file(`${daemon}/config.d/zz-endpoints.toml`, this.#endpoints());
+    if (launch.driver !== 'command') return;
     const env = { ...inheritedEnv(), ...adapterEnv(this.#startOf(daemon, {})) };
-    await run(this.#launch.program, ['configure', daemon], { env });
+    await run(launch.program, ['configure', daemon], { env });
   }
 
   /** Starts a daemon and waits until it accepts connections; rejects with its log when it ends instead. */
@@ -119,7 +129,7 @@ export class World {
 
   /** Starts a daemon and does not wait. `listenFd` is handed over as systemd hands its socket. */
   launch(daemon: Daemon, env: Readonly<Record<string, string>> = {}, listenFd?: number, uid?: number): DaemonProcess {
-    const plan = startPlan(this.#launch, this.#startOf(daemon, env, uid));
+    const plan = startPlan(this.#launchOf(daemon), this.#startOf(daemon, env, uid));
     const running = DaemonProcess.spawn(`aziot-${daemon}`, plan, listenFd);
     this.#running.set(daemon, running);
     return running;
@@ -153,6 +163,10 @@ export class World {
     await Promise.all([...this.#running.keys()].map((daemon) => this.stop(daemon)));
     for (const end of this.#endings.splice(0)) await end();
     await rm(this.root, { recursive: true, force: true });
+  }
+
+  #launchOf(daemon: Daemon): Launch {
+    return this.#mix[daemon] ?? this.#launch;
   }
 
   #startOf(daemon: Daemon, env: Readonly<Record<string, string>>, uid?: number): Start {
