@@ -34,10 +34,15 @@ export type Native = ReturnType<ReturnType<typeof koffi.load>['func']>;
 /** Sends a command and gives its response. Rejects with LinkError. */
 export type Exchange = (command: Buffer) => Promise<Buffer>;
 
-/** Runs a native call on a thread of the pool. */
+/** Runs a native call on a thread of the pool. What it reads and writes is kept until it has ended, whoever has given up on it. */
 export function onThread(call: Native, ...args: unknown[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    call.async(...args, (error: unknown, result: number) => (error ? reject(error) : resolve(result)));
+    const kept = [...args];
+    call.async(...args, (error: unknown, result: number) => {
+      kept.length = 0;
+      if (error) reject(error);
+      else resolve(result);
+    });
   });
 }
 
