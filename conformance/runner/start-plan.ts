@@ -62,7 +62,7 @@ function commandPlan(program: string, start: Start): StartPlan {
 /**
  * In a mount namespace of its own, the world's `run` folder stands in the place of `/run/aziot`: the sockets that a release build puts
  * there appear in the world, and the machine's own are not touched. The library of keyd is looked for beside the binaries first. Every
- * step replaces its process, so that a `LISTEN_PID` stays right. Needs root.
+ * step replaces its process, so that a `LISTEN_PID` stays right; the name comes last, as `setpriv` gives a program its own. Needs root.
  */
 const IN_NAMESPACE = `set -e
 run=$1 name=$2 program=$3
@@ -70,7 +70,7 @@ shift 3
 if [ ! -d /run/aziot ]; then mount -t tmpfs none /run; mkdir /run/aziot; fi
 mount --bind "$run" /run/aziot
 export LD_LIBRARY_PATH="$(dirname "$program")\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-exec -a "$name" "$@" "$program"`;
+exec "$@" /bin/bash -c 'exec -a "$0" "$1"' "$name" "$program"`;
 
 function namespacePlan(folder: string, { daemon, root, env, uid }: Start): StartPlan {
   const name = `aziot-${daemon}`;

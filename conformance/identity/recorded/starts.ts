@@ -6,7 +6,10 @@ import { CLOUD_ADDRESS } from './materials.ts';
 
 const PROVISIONED = /Identity reconciliation complete\.|Network not available for Identity reconciliation/;
 const UNUSED = /Starting server\.\.\./;
-const READY_MS = 25_000;
+/** Longer than the four polls, five seconds apart, of a daemon that does not heed Retry-After. */
+const READY_MS = 40_000;
+/** Within this a refusal at start has come to an exit, or to a line in the log. */
+const TOLD_MS = 25_000;
 
 /** Words of the recording's own machine. */
 const ownWords = (text: string): string => text.replaceAll('<cloud address>', CLOUD_ADDRESS);
@@ -49,19 +52,19 @@ async function comesTo(
   outcome: string,
 ): Promise<void> {
   if (outcome === 'exit 1') {
-    const ended = await running.exit(READY_MS);
+    const ended = await running.exit(TOLD_MS);
     assert.equal(ended.code, 1, ended.log);
     return;
   }
   await running.ready(world.socket('identityd'), READY_MS);
   if (outcome === 'stays up') {
     const cause = literally(difference?.log ?? causeOf(recorded)).source;
-    await running.logged(new RegExp(`\\[ERR!\\][^\\n]*${cause}`), READY_MS);
+    await running.logged(new RegExp(`\\[ERR!\\][^\\n]*${cause}`), TOLD_MS);
     assert.equal(running.hasEnded, false);
     return;
   }
   const isOffline = logOf(recorded).some((line) => line.includes('Network not available'));
   const wanted = bench.notes.get('source-none') === true ? UNUSED : PROVISIONED;
-  const [line] = await running.logged(difference?.log ? literally(difference.log) : wanted, READY_MS);
+  const [line] = await running.logged(difference?.log ? literally(difference.log) : wanted, TOLD_MS);
   if (!difference?.log) assert.equal(/^Network/.test(line), isOffline, running.log);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, X509Certificate } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   answered,
   exchange,
@@ -199,10 +200,14 @@ const preloadedKey: Step = async ({ world, notes }) => {
   assert.equal(await readFile(world.path('pre', 'idkey.pem'), 'utf8'), notes.get('idkey'));
 };
 
+const WATCHED_AFTER_MS = 500;
+
 /** A drop-in is written to the running daemon; it is noticed within the debounce of the reference and a little more. */
 const dropIn: Step = async (_bench, { world, difference }, { facts }) => {
   const running = world.running('identityd');
   const before = running.log.length;
+  // a daemon may begin to watch its folder a moment after its socket is there
+  await pause(WATCHED_AFTER_MS);
   for (const [name, text] of Object.entries(facts['dropIn'] as Readonly<Record<string, string>>))
     await world.file(`identityd/config.d/${name}`, text);
   const info = facts['info'] as string[];
