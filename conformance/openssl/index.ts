@@ -8,7 +8,7 @@ import { signing } from './signing.ts';
 
 export const opensslGroups: readonly Group[] = [loading, signing, certificates, connections, keyLives, answers];
 
-const PROVIDER = 'comes with the OpenSSL provider, which is not built yet';
+const PROVIDER = 'comes with the OpenSSL provider, which is not built yet; listed in docs/differences/openssl.md';
 
 /** openssl.md, checklist of forty. */
 export const opensslChecklist: Checklist = {

@@ -5,7 +5,7 @@ export { GoldenRun, type Replay, type Scenario } from './golden.ts';
 export { asRecorded, loadDifferences, orAsRecorded } from './golden-differences.ts';
 export { loadGolden, type RecordedExchange } from './golden-file.ts';
 export { goldenGroup } from './golden-group.ts';
-export { fits } from './ids.ts';
+export { fits, idsIn } from './ids.ts';
 export {
   type CloudProgram,
   cloudFromEnv,

@@ -12,7 +12,7 @@ describe('pauses between attempts', () => {
     expect(pauses(3)).toEqual([3000, 3000, 3000, undefined]);
   });
 
-  it('CL-045, CL-046: throttling has its own four pauses, then gives up', () => {
+  it('CL-045, TR-059, CL-046: throttling has its own four pauses, then gives up', () => {
     const pauses = (random: number) => [1, 2, 3, 4, 5].map((n) => pauseBeforeNext(throttled, n, 9, () => random));
     expect(pauses(0)).toEqual([60_000, 120_000, 180_000, 300_000, undefined]);
     expect(pauses(0.5)).toEqual([65_000, 130_000, 195_000, 315_000, undefined]);
