@@ -1,4 +1,4 @@
-import { fits, type Group } from '../runner/index.ts';
+import { fits, type Group, idsIn, requirementId } from '../runner/index.ts';
 import { type Area, groupsOf } from './areas.ts';
 
 /** Cases of one area that run one after the other in a process of their own. */
@@ -40,6 +40,7 @@ export async function select(
   for (const profile of profiles)
     if (!known.includes(profile))
       throw new Error(`no profile is called ${JSON.stringify(profile)}; use one of ${known.join(', ')}`);
+  const judging = only.flatMap((pattern) => casesFor(areas, pattern));
   const parts: Part[] = [];
   const all: string[] = [];
   for (const area of areas) {
@@ -49,7 +50,9 @@ export async function select(
         ({ id }) => profiles.length === 0 || profiles.some((profile) => inProfile(profile, area.name, id)),
       );
       all.push(...inside.map(({ id }) => id));
-      const wanted = inside.filter(({ id }) => only.length === 0 || only.some((pattern) => fits(id, pattern)));
+      const isWanted = (id: string) =>
+        only.some((pattern) => fits(id, pattern)) || judging.some((name) => isOf(id, name));
+      const wanted = inside.filter(({ id }) => only.length === 0 || isWanted(id));
       if (wanted.length === 0) continue;
       const part = partName(area.name, group.name);
       byPart.set(part, [...(byPart.get(part) ?? []), { ...group, requirements: wanted }]);
@@ -57,8 +60,22 @@ export async function select(
     for (const [name, groups] of byPart) parts.push({ area: area.name, name, groups });
   }
   for (const pattern of only)
-    if (!all.some((id) => fits(id, pattern))) throw new Error(`no id fits ${JSON.stringify(pattern)}; see --list`);
+    if (!all.some((id) => fits(id, pattern) || casesFor(areas, pattern).some((name) => isOf(id, name))))
+      throw new Error(`no id fits ${JSON.stringify(pattern)}; see --list`);
   return parts;
+}
+
+const isOf = (id: string, name: string): boolean => id === name || id.startsWith(`${name}/`);
+
+/** The cases that judge requirements without a case of their own: `KS-001` is judged as `TR-001/keyd`. */
+function casesFor(areas: readonly Area[], pattern: string): string[] {
+  return areas.flatMap(({ checklists }) =>
+    checklists.flatMap(({ prefix, without, recorded = {} }) => {
+      const of = (number: string) => fits(requirementId(prefix, Number(number)), pattern);
+      const named = Object.entries(without).flatMap(([number, reason]) => (of(number) ? idsIn(reason) : []));
+      return [...named, ...Object.entries(recorded).flatMap(([number, ids]) => (of(number) ? ids : []))];
+    }),
+  );
 }
 
 /** Recorded exchanges, each store, and what waits for reloads share nothing with the rest of their area. */

@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { loadAreas } from './areas.ts';
+import { select } from './selection.ts';
+
+async function idsOf(...only: readonly string[]): Promise<string[]> {
+  const parts = await select(await loadAreas(), { profiles: [], only });
+  return parts.flatMap(({ groups }) => groups.flatMap(({ requirements }) => requirements.map(({ id }) => id)));
+}
+
+test('a requirement is chosen by its number, and so are the cases that judge it where it has none', async () => {
+  expect(await idsOf('EDGE-029/no-agent')).toEqual(['EDGE-029/no-agent']);
+  expect(await idsOf('KS-001')).toEqual(['keys-files#version-missing']);
+  expect(await idsOf('CS-058')).toEqual(['TR-044/certd']);
+});
+
+test('a pattern that chooses nothing is an error', async () => {
+  await expect(idsOf('KS-999')).rejects.toThrow('no id fits "KS-999"; see --list');
+});
