@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * The file name of a key or certificate id: the id's ASCII letters and digits, `-`, lower-case hex SHA-256 of the id's UTF-8 bytes,
@@ -7,6 +7,6 @@ import { createHash } from 'node:crypto';
  * @param extension with its dot, or empty (module cache files of identityd).
  */
 export function objectFileName(id: string, extension: '.key' | '.cer' | ''): string {
-  const digest = createHash('sha256').update(id, 'utf8').digest('hex');
+  const digest = hash('sha256', id, 'hex');
   return `${id.replace(/[^0-9A-Za-z]/g, '')}-${digest}${extension}`;
 }

@@ -73,31 +73,23 @@ export function readPlainHead(
   return { method, target, ...part };
 }
 
-/**
- * Callers send the same heads again and again, or the same headers with another target; each is read once. No secret is kept, as a head
- * with one is not plain.
- */
+/** Callers send the same headers again and again; each are read once. No secret is kept, as a head with one is not plain. */
 export class PlainHeads {
-  readonly #heads = new Map<string, PlainHead>();
-  readonly #headerParts = new Map<string | undefined, HeaderPart>();
+  readonly #known = new Map<string | undefined, HeaderPart>();
 
   /** As {@link readPlainHead}. */
   read(text: string): PlainHead | undefined {
-    return once(this.#heads, text, () => readPlainHead(text, this.#headerPart));
+    return readPlainHead(text, this.#headerPart);
   }
 
-  readonly #headerPart = (lines: string | undefined): HeaderPart | undefined =>
-    once(this.#headerParts, lines, () => readHeaderPart(lines?.split('\r\n') ?? []));
-}
-
-/** What `read` made of this text before, or makes of it now. */
-function once<K, T>(known: Map<K, T>, text: K, read: () => T | undefined): T | undefined {
-  const before = known.get(text);
-  if (before) return before;
-  const made = read();
-  if (made) {
-    if (known.size >= MOST_REMEMBERED) known.clear();
-    known.set(text, made);
-  }
-  return made;
+  readonly #headerPart = (lines: string | undefined): HeaderPart | undefined => {
+    const known = this.#known.get(lines);
+    if (known) return known;
+    const part = readHeaderPart(lines?.split('\r\n') ?? []);
+    if (part) {
+      if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();
+      this.#known.set(lines, part);
+    }
+    return part;
+  };
 }

@@ -29,7 +29,7 @@ function quoted(value: string): string {
 
 /** Origin-form or absolute-form target to raw path and query. */
 function split(target: string): { path: string; search: string } {
-  const origin = /^https?:\/\/[^/?#]*/i.exec(target);
+  const origin = target.startsWith('/') ? null : /^https?:\/\/[^/?#]*/i.exec(target);
   const rest = origin ? target.slice(origin[0].length) : target;
   const mark = rest.indexOf('?');
   const path = mark < 0 ? rest : rest.slice(0, mark);
@@ -54,7 +54,9 @@ function readQuery(api: ServiceApi, search: string): Pick<Target, 'version' | 'q
 /** A `%` that starts no escape stands for itself, as in the reference; what is not UTF-8 fits no route. */
 function decodeCaptures(captures: readonly (string | undefined)[]): string[] | undefined {
   try {
-    return captures.map((capture) => decodeURIComponent((capture ?? '').replace(/%(?![0-9A-Fa-f]{2})/g, '%25')));
+    return captures.map((capture = '') =>
+      capture.includes('%') ? decodeURIComponent(capture.replace(/%(?![0-9A-Fa-f]{2})/g, '%25')) : capture,
+    );
   } catch {
     return undefined;
   }
@@ -90,7 +92,8 @@ export class RouteFinder {
     const { path, search } = split(text);
     const { version, query } = this.#query(search);
     const found = { ...findRoute(this.#api, { path, version, query }), query, version };
-    remember(this.#found, text, found);
+    // a path with captures is one of very many; to keep it costs more than to read it
+    if (found.params.length === 0) remember(this.#found, text, found);
     return found;
   }
 

@@ -46,7 +46,8 @@ export class KeyIndex {
   #uses = new Map<string, number | 'gone'>();
   #writing: Promise<void>;
   #queued = false;
-  #newIdsWait = false;
+  /** Ids whose first use since the last write was within the last second: whether they are new is found out then, beside the requests. */
+  #unchecked: string[] = [];
   #size = 0;
   #largest = LARGEST_FIRST_BYTES;
   #cutOff = false;
@@ -65,7 +66,8 @@ export class KeyIndex {
   note(id: string): void {
     if (!this.#uses.has(id)) {
       if (this.#uses.size >= MOST_USES) void this.write();
-      else if (!this.#newIdsWait && !this.#recorded.has(id)) this.#writeSoon();
+      if (this.#unchecked.length === 0) this.#checkSoon();
+      if (this.#unchecked.length < MOST_USES) this.#unchecked.push(id);
     }
     this.#uses.set(id, this.#clock.now());
   }
@@ -123,12 +125,12 @@ export class KeyIndex {
     }
   }
 
-  #writeSoon(): void {
-    this.#newIdsWait = true;
+  #checkSoon(): void {
     this.#clock.sleep(NEW_ID_MS, this.#ending.signal).then(
       () => {
-        this.#newIdsWait = false;
-        return this.write();
+        const ids = this.#unchecked;
+        this.#unchecked = [];
+        return ids.every((id) => this.#recorded.has(id)) ? undefined : this.write();
       },
       () => undefined,
     );
