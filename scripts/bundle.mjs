@@ -8,11 +8,12 @@ import { rolldown } from 'rolldown';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const BIN = join(ROOT, 'impl/bin');
 const BUILD = join(BIN, 'build');
-/** What is started by its file's name: the daemons, the threads of TLS with keyd's keys and of writes, the process of a token. */
+/** What is started by its file's name: the daemons, the threads of TLS with keyd's keys, of writes and of the census of keys, the process of a token. */
 const ENTRIES = {
   main: join(BIN, 'main.ts'),
   'credential-worker': join(ROOT, 'impl/https/credential-worker.ts'),
   'write-worker': join(ROOT, 'impl/files/write-worker.ts'),
+  'census-worker': join(ROOT, 'impl/keys/census-worker.ts'),
   'host-main': join(ROOT, 'impl/keys/token/host-main.ts'),
 };
 const NATIVE = ['koffi', 'pkcs11js'];

@@ -8,12 +8,13 @@ import { keydApi } from './api.ts';
 import { Counters } from './counters.ts';
 import { FileCache } from './file-cache.ts';
 import { Handles } from './handles.ts';
+import { emptyFileText, KeyCensus } from './key-census.ts';
 import { HANDLE_VALIDATION_KEY } from './key-id.ts';
 import { KeyIndex } from './key-index.ts';
 import { KeyListing } from './key-listing.ts';
 import { KeyLocks } from './key-locks.ts';
 import { KeyPairs } from './key-pairs.ts';
-import { KeyPlaces } from './key-places.ts';
+import { KeyPlaces, keysFolderOf } from './key-places.ts';
 import { KeyService } from './key-service.ts';
 import { withNewPins } from './new-pins.ts';
 import { Principals } from './principals.ts';
@@ -24,20 +25,18 @@ import { TokenHost } from './token/index.ts';
 /** Beside the folder of key files; the reference does not look at it. */
 const INDEX_FILE = 'key-ids.jsonl';
 
-/** Names key files without content, which a power cut may have left where another keyd wrote them; they are kept. */
-async function reportEmptyFiles(homeFolder: string, log: Logger): Promise<void> {
-  const folder = join(homeFolder, 'keys');
+/** Names key files without content; they are kept. The census does the same where files are many. */
+async function reportEmptyFiles(folder: string, log: Logger): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names.filter((each) => each.endsWith('.key'))) {
     const stats = await stat(join(folder, name)).catch(() => undefined);
-    if (stats?.size === 0)
-      log.warn(`key file ${join(folder, name)} is empty; put its bytes back, or make the key again`);
+    if (stats?.size === 0) log.warn(emptyFileText(join(folder, name)));
   }
 }
 
 /** Removes the temp files that a killed keyd left: in its folder, and beside an operator's file that it was writing. They were never read. */
 async function removeLeftOvers({ homeFolder, preloaded }: KeydSettings): Promise<void> {
-  if (homeFolder !== undefined) await removeUnfinishedWrites(join(homeFolder, 'keys'));
+  if (homeFolder !== undefined) await removeUnfinishedWrites(keysFolderOf(homeFolder));
   await removeUnfinishedWritesBeside(
     [...preloaded.values()].flatMap((place) => (place.kind === 'file' ? [place.path] : [])),
   );
@@ -84,7 +83,9 @@ export async function startKeyd(context: DaemonContext): Promise<RunningDaemon> 
   const now = () => clock.now();
   const counters = new Counters();
   const host = await startTokenHost(settings, context, counters);
-  const cache = new FileCache(now);
+  const keysFolder = settings.homeFolder === undefined ? undefined : keysFolderOf(settings.homeFolder);
+  const census = keysFolder === undefined ? undefined : new KeyCensus(keysFolder, log);
+  const cache = new FileCache(now, census);
   const places = new KeyPlaces(settings, { cache, now, log, host });
   if (!places.hasPlace(HANDLE_VALIDATION_KEY)) {
     log.warn('aziot_keys.homedir_path is not set: no key can be made, and handles end when keyd stops');
@@ -138,7 +139,9 @@ export async function startKeyd(context: DaemonContext): Promise<RunningDaemon> 
       log,
     });
     void keys.lookAhead(HANDLE_VALIDATION_KEY);
-    if (settings.homeFolder !== undefined) void reportEmptyFiles(settings.homeFolder, log);
+    void census
+      ?.begin()
+      .then((many) => (many || keysFolder === undefined ? undefined : reportEmptyFiles(keysFolder, log)));
     return {
       async close() {
         watch.close();

@@ -1,4 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
+import { looksLikePrivateKey } from './key-pem.ts';
 import { unsuitable } from './key-place.ts';
 import { PrivateKey } from './private-key.ts';
 
@@ -10,16 +11,6 @@ export type FileContent =
   | { readonly kind: 'pair'; readonly key: PrivateKey }
   /** A PEM private key that cannot be read: damaged, or under a passphrase. */
   | { readonly kind: 'unreadable'; readonly reason: string };
-
-const PEM_PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----/;
-/** A PEM file that was cut off in its first line. */
-const CUT_OFF_PEM = /^-{5}BEGIN [A-Z0-9 ]{0,52}-{0,4}$/;
-
-/** Whether bytes are meant as a PEM private key, a cut-off one too. */
-export function looksLikePrivateKey(bytes: Buffer): boolean {
-  const text = bytes.toString('latin1');
-  return PEM_PRIVATE_KEY.test(text) || CUT_OFF_PEM.test(text);
-}
 
 /** Tells apart what a key file may hold; the bytes are not kept. */
 export function readContent(bytes: Buffer): FileContent {

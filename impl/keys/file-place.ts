@@ -5,8 +5,9 @@ import { removeFileDurable, renameDurable, writeFileDurable } from '../files/ind
 import type { Logger } from '../process/index.ts';
 import { openAead, sealAead } from './aead.ts';
 import type { FileCache } from './file-cache.ts';
-import { type FileContent, looksLikePrivateKey, pairOf, symmetricOf } from './file-content.ts';
+import { type FileContent, pairOf, symmetricOf } from './file-content.ts';
 import { hmacSha256 } from './key-handle.ts';
+import { looksLikePrivateKey } from './key-pem.ts';
 import { type AeadInput, type KeyPlace, type PairMechanism, type PairParts, unsuitable } from './key-place.ts';
 import type { PairAlgorithm } from './pair-algorithms.ts';
 import { makePrivateKeyPem } from './private-key.ts';
@@ -53,6 +54,16 @@ export class FilePlace implements KeyPlace {
   async hasKey(): Promise<boolean> {
     const content = await this.#cache.read(this.path);
     return content.kind !== 'empty' && symmetricOf(content, this.path) !== undefined;
+  }
+
+  /** As {@link hasKey}, but a file that is known to be whole is not read. */
+  isLoadable(): boolean | Promise<boolean> {
+    const census = this.#owner === 'keyd' ? this.#cache.census : undefined;
+    if (census?.vouchesFor(this.path)) return true;
+    return this.hasKey().then((found) => {
+      if (found) census?.learn(this.path);
+      return found;
+    });
   }
 
   /** Nothing but an empty file is replaced, as the reference does, and not without a word. */

@@ -9,6 +9,7 @@ import type { FileCache } from './file-cache.ts';
 import { describeContent, type FoundKey, type KeyEntry } from './key-entry.ts';
 import { HANDLE_VALIDATION_KEY, MASTER_ID } from './key-id.ts';
 import type { KeyIndex } from './key-index.ts';
+import { keysFolderOf } from './key-places.ts';
 import type { Pkcs11Uri } from './pkcs11-uri.ts';
 import type { Principals } from './principals.ts';
 import type { KeydSettings } from './settings.ts';
@@ -165,13 +166,13 @@ export class KeyListing {
   }
 
   #pathOf(file: string): string {
-    return join(this.#parts.settings().homeFolder ?? '', 'keys', file);
+    return join(keysFolderOf(this.#parts.settings().homeFolder ?? ''), file);
   }
 
   async #files(): Promise<string[]> {
     const { homeFolder } = this.#parts.settings();
     if (homeFolder === undefined) return [];
-    const names = await readdir(join(homeFolder, 'keys')).catch(() => []);
+    const names = await readdir(keysFolderOf(homeFolder)).catch(() => []);
     return names.filter((name) => name.endsWith('.key') && !name.startsWith('.'));
   }
 

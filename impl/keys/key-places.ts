@@ -10,11 +10,15 @@ const TEMP_SUFFIX = '-temp';
 /** Ids whose places are remembered; naming a file costs a hash. */
 const MOST_REMEMBERED = 1024;
 
+/** The folder of key files below keyd's home folder. */
+export const keysFolderOf = (homeFolder: string): string => join(homeFolder, 'keys');
+
 /** Where the keys of an id may live, in the order in which they are looked for (spec/keys-service.md 6.1). */
 export class KeyPlaces {
   #settings: KeydSettings;
   readonly #parts: FileParts;
   readonly #host: TokenHost | undefined;
+  readonly #keysFolder: string | undefined;
   readonly #remembered = new Map<string, readonly (FilePlace | TokenPlace)[]>();
 
   /** @param host absent where the configuration names no PKCS#11 module. */
@@ -22,6 +26,7 @@ export class KeyPlaces {
     this.#settings = settings;
     this.#parts = parts;
     this.#host = parts.host;
+    this.#keysFolder = settings.homeFolder === undefined ? undefined : keysFolderOf(settings.homeFolder);
   }
 
   /** The same places with other PINs. */
@@ -81,11 +86,11 @@ export class KeyPlaces {
   }
 
   #derived(id: string): readonly (FilePlace | TokenPlace)[] {
-    const { baseSlot, homeFolder } = this.#settings;
+    const { baseSlot } = this.#settings;
     const places: (FilePlace | TokenPlace)[] = [];
     if (baseSlot && this.#host) places.push(new TokenPlace({ ...baseSlot, object: id }, this.#host));
-    if (homeFolder !== undefined) {
-      places.push(new FilePlace(join(homeFolder, 'keys', objectFileName(id, '.key')), 'keyd', this.#parts));
+    if (this.#keysFolder !== undefined) {
+      places.push(new FilePlace(`${this.#keysFolder}/${objectFileName(id, '.key')}`, 'keyd', this.#parts));
     }
     return places;
   }

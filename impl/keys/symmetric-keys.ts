@@ -37,7 +37,9 @@ export class SymmetricKeys {
   async load(id: string): Promise<void> {
     await this.#locks.settled(id);
     const places = this.#places.ofKey(id);
-    if (await this.#isIn(id, places)) return;
+    const [only, ...others] = places;
+    const found = only?.kind === 'file' && others.length === 0 ? only.isLoadable() : this.#isIn(id, places);
+    if (found === true || (await found)) return;
     // tells an empty file (a fault) from no file
     for (const place of places) if (place.kind === 'file') await place.hmac(Buffer.alloc(0));
     throw unsuitable(`key "${id}" does not exist`);
