@@ -33,7 +33,7 @@ function listed(words: readonly string[]): string {
 }
 
 /** OpenSSL's name of the curve (RFC 5480 2.1.1); it is read, which is faster than to ask the key; that is done for the rarer ones. */
-function curveOf(key: KeyObject, spki: Buffer): string {
+export function curveOf(key: KeyObject, spki: Buffer): string {
   const [algorithm] = membersOf(readDer(spki));
   const curve = algorithm && membersOf(algorithm)[1];
   const known = CURVES.get(curve?.tag === TAG.oid ? readOid(curve) : '');
