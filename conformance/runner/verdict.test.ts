@@ -56,6 +56,13 @@ test('an expected difference that is none fails the run as stale, unless it was 
   expect(judged([outcome('X-002', 'passed')], { expected, narrowed: true }).ok).toBe(true);
 });
 
+test('an expected difference that shows by chance is not stale in a run without it, but is where no case has its id', () => {
+  const expected = [{ id: 'X-001', why: 'hangs on the moment of a kill', byChance: true as const }];
+  expect(judged([outcome('X-001', 'passed')], { expected }).ok).toBe(true);
+  expect(judged([outcome('X-001', 'failed')], { expected }).ok).toBe(true);
+  expect(judged([outcome('X-002', 'passed')], { expected }).stale).toEqual(expected);
+});
+
 test('a quirk of the reference counts in a strict run only, and is told with its reason', () => {
   const failed = [outcome('X-002', 'failed')];
   expect(judged(failed).tolerated[0]?.why).toContain('answers 500');

@@ -70,6 +70,7 @@ export function verdictOn(input: VerdictInput): Verdict {
   const stale = expected.filter((difference) => {
     const about = outcomes.filter(({ id }) => isAbout(difference, id));
     if (about.length === 0) return !input.narrowed;
+    if (difference.byChance) return false;
     return about.some(({ result }) => result === 'passed') && about.every(({ result }) => result !== 'failed');
   });
   const notRun = outcomes.filter(
