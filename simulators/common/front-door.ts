@@ -168,6 +168,20 @@ interface Exchange {
   readonly reset: () => void;
 }
 
+/** A signal for the end of the response, made when it is first asked for: most answers need none. */
+function hangUpOf(response: ServerResponse): () => AbortSignal {
+  let controller: AbortController | undefined;
+  return () => {
+    if (controller) return controller.signal;
+    const made = new AbortController();
+    controller = made;
+    const abort = () => made.abort(new Error('the caller hung up'));
+    if (response.destroyed) abort();
+    else response.on('close', abort);
+    return made.signal;
+  };
+}
+
 async function serveOne(options: FrontDoorOptions, exchange: Exchange): Promise<void> {
   const { request, response, reset } = exchange;
   const connection = exchange.connection();
@@ -187,8 +201,7 @@ async function serveOne(options: FrontDoorOptions, exchange: Exchange): Promise<
     clientChain: connection.subjects,
     connection: { number: connection.number, protocol: tls.protocol, serverName: connection.serverName },
   });
-  const hangUp = new AbortController();
-  response.on('close', () => hangUp.abort(new Error('the caller hung up')));
+  const hangUp = hangUpOf(response);
   if (body === undefined) {
     entry.status = 413;
     send(response, { status: 413, headers: { connection: 'close' } });
@@ -198,7 +211,7 @@ async function serveOne(options: FrontDoorOptions, exchange: Exchange): Promise<
   let after: AfterFault = 'answer';
   if (fault) {
     entry.fault = fault.kind;
-    after = await playFault(fault, { response, clock, signal: hangUp.signal, entry, reset });
+    after = await playFault(fault, { response, clock, signal: hangUp(), entry, reset });
     if (after === 'answered') return;
   }
   const headers = Object.fromEntries(rawHeaders.map(([name, value]) => [name.toLowerCase(), value]));
@@ -213,7 +226,9 @@ async function serveOne(options: FrontDoorOptions, exchange: Exchange): Promise<
     body,
     clientChain: chain,
     tls,
-    signal: hangUp.signal,
+    get signal() {
+      return hangUp();
+    },
     entry,
   };
   const answer: FrontDoorAnswer = await options.handler(seen).catch((error: unknown) => {
@@ -224,7 +239,7 @@ async function serveOne(options: FrontDoorOptions, exchange: Exchange): Promise<
   entry.status = answer.status;
   const pace = after === 'answer' ? answer.millisecondsPerByte : after.millisecondsPerByte;
   if (pace === undefined) send(response, answer);
-  else await sendSlowly(response, answer, () => clock.sleep(pace, hangUp.signal));
+  else await sendSlowly(response, answer, () => clock.sleep(pace, hangUp()));
 }
 
 /** A resumed session would hide the client's chain: tickets are off, and no cache of sessions is kept. */

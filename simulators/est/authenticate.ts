@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual, type X509Certificate } from 'node:crypto';
+import { hash, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import { checkChain } from '../credentials/index.ts';
 import type { BasicCredential, EstAuth } from './auth.ts';
 import { subjectAndKey } from './certificate.ts';
@@ -33,7 +33,7 @@ export interface Verifier {
 type Checked = { readonly enrolee: Enrolee } | { readonly reason: string; readonly nonce?: 'stale' };
 
 const NOBODY: Enrolee = { name: 'nobody', names: [], by: 'nobody' };
-const hashOf = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest();
+const hashOf = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 function checkBasic(header: string, known: readonly BasicCredential[]): Checked {
   const match = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header);

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject, randomBytes, sign, type X509Certificate } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject, randomBytes, sign, type X509Certificate } from 'node:crypto';
 import { bits, integer, membersOf, nothing, oid, readDer, sequence, tagged, time } from './der.ts';
 import { authorityKeyIdentifier, type Extension, subjectKeyIdentifier, writeExtension } from './extensions.ts';
 
@@ -36,9 +36,7 @@ export interface WrittenCertificate {
 /** SHA-1 of the public key's bits (RFC 5280 4.2.1.2 (1)). */
 export function keyIdentifierOf(spki: Buffer): Buffer {
   const bitString = membersOf(readDer(spki))[1];
-  return createHash('sha1')
-    .update(bitString?.content.subarray(1) ?? spki)
-    .digest();
+  return hash('sha1', bitString?.content.subarray(1) ?? spki, 'buffer');
 }
 
 export const spkiOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });

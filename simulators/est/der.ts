@@ -76,9 +76,23 @@ export function expectTag(value: DerValue | undefined, tag: number, what: string
   return value;
 }
 
-/** Dotted decimals of an OBJECT IDENTIFIER. @throws DerError */
+const MOST_OIDS = 256;
+const LONGEST_KEPT_OID = 16;
+const readOids = new Map<string, string>();
+
+/** Dotted decimals of an OBJECT IDENTIFIER; decoded once, as requests have always the same. @throws DerError */
 export function readOid(value: DerValue | undefined): string {
   const { content } = expectTag(value, TAG.oid, 'an object identifier');
+  if (content.length > LONGEST_KEPT_OID) return decodeOid(content);
+  const key = content.toString('latin1');
+  const known = readOids.get(key);
+  if (known !== undefined) return known;
+  const decoded = decodeOid(content);
+  if (readOids.size < MOST_OIDS) readOids.set(key, decoded);
+  return decoded;
+}
+
+function decodeOid(content: Buffer): string {
   const arcs: bigint[] = [];
   let arc = 0n;
   content.forEach((byte, at) => {
@@ -144,7 +158,6 @@ export function integer(value: number | Uint8Array): Buffer {
   return integer(Buffer.from(hex.length % 2 ? `0${hex}` : hex, 'hex'));
 }
 
-const MOST_OIDS = 256;
 const oids = new Map<string, Buffer>();
 
 /** An OBJECT IDENTIFIER from dotted decimals; encoded once, as a certificate has a dozen of always the same. */

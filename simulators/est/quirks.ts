@@ -61,12 +61,15 @@ export interface EstQuirks {
   readonly never?: boolean;
 }
 
+const NO_QUIRKS: EstQuirks = Object.freeze({});
+
 /** The quirks that hold for an operation below a label, those further down first. */
 export function quirksFor(
   quirks: EstQuirks | readonly EstQuirks[],
   at: { readonly operation: string; readonly label: string | undefined },
 ): EstQuirks {
   const all: readonly EstQuirks[] = Array.isArray(quirks) ? quirks : [quirks];
+  if (all.every((one) => Object.keys(one).length === 0)) return NO_QUIRKS;
   const holds = all.filter(
     ({ operation, label }) =>
       (operation === undefined || operation === at.operation) && (label === undefined || label === at.label),
