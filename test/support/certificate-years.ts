@@ -31,6 +31,8 @@ export interface YearsReport {
 
 interface Running {
   readonly life: Life;
+  /** Goes as the clock of the world, until the life ends. */
+  readonly clock: ManualClock;
   readonly daemons: readonly RunningDaemon[];
   readonly number: number;
 }
@@ -96,17 +98,18 @@ ${endpoints.join('\n')}
     );
     const life = new Life();
     const write = (line: string) => this.log.push(`${number} ${line}`);
-    const log = createLogger({ target: 'x', filter: 'warn', write, now: () => this.clock.now() });
+    const clock = new ManualClock(this.clock.now());
+    const log = createLogger({ target: 'x', filter: 'warn', write, now: () => clock.now() });
     const context = (name: string) => ({
       env: {
         [`AZIOT_${name}_CONFIG`]: this.at(`${name.toLowerCase()}.toml`),
         [`AZIOT_${name}_CONFIG_DIR`]: this.at('none'),
       },
       log,
-      clock: this.clock,
+      clock,
     });
     const daemons = await life.run(async () => [await startKeyd(context('KEYD')), await startCertd(context('CERTD'))]);
-    this.#running = { life, daemons, number };
+    this.#running = { life, clock, daemons, number };
   }
 
   /** Drops the daemons where they stand, and boots again. */
@@ -114,6 +117,12 @@ ${endpoints.join('\n')}
     this.#running?.life.end();
     for (const daemon of this.#running?.daemons ?? []) void daemon.close().catch(() => undefined);
     await this.boot();
+  }
+
+  /** Lets time pass; who slept in a life that is over is not woken. */
+  turn(milliseconds: number): void {
+    this.clock.turn(milliseconds);
+    this.#running?.clock.turn(milliseconds);
   }
 
   get life(): Life | undefined {
@@ -169,7 +178,7 @@ ${endpoints.join('\n')}
       if (identity && next === null && identity['rule'] !== 'first-look') return identity;
       await new Promise((done) => setImmediate(done));
       // the pauses of the EST client and of the engine itself are waited for on this clock
-      if (turn % 20 === 19) this.clock.turn(1000);
+      if (turn % 20 === 19) this.turn(1000);
     }
     return undefined;
   }
@@ -245,7 +254,7 @@ async function run(years: Years, days: number): Promise<YearsReport> {
     const next = typeof state?.['nextAttempt'] === 'string' ? Date.parse(state['nextAttempt']) : clock.now() + HOUR;
     const step = Math.max(60_000, Math.min(next, weather, clock.now() + 6 * HOUR) - clock.now() + 1);
     if (est.reachable && clock.now() + step > due) reachableMs += Math.min(step, clock.now() + step - due);
-    clock.turn(step + Math.max(0, before - clock.now()));
+    years.turn(step + Math.max(0, before - clock.now()));
     await new Promise((done) => setImmediate(done));
   }
   return { issued: est.issued, powerCuts, missed, lost, expired };

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { constants } from 'node:fs';
 import type * as FsPromises from 'node:fs/promises';
 
 /** One life of the daemons, from start to power cut. */
@@ -42,18 +43,23 @@ export class Life {
 const lives = new AsyncLocalStorage<Life>();
 /** Whoever is cut off waits for ever, as a process does that is gone. */
 const never = new Promise<never>(() => undefined);
+/** The fsync of a folder, of which a process has one at a time: lives to come would wait for it too, so it fails. */
+const cutFolderSync = () => Promise.reject(new Error('the power was cut'));
 
 /** Operations that change something on disk; what only reads cannot be half done. */
 const CHANGES = ['rename', 'unlink', 'mkdir', 'open', 'rm', 'chmod'] as const;
 const HANDLE_CHANGES = new Set(['writeFile', 'write', 'sync', 'datasync', 'chmod', 'truncate']);
 
-function watched<T extends object>(handle: T): T {
+const isFolder = (name: string, args: readonly unknown[]) =>
+  name === 'open' && typeof args[1] === 'number' && (args[1] & constants.O_DIRECTORY) !== 0;
+
+function watched<T extends object>(handle: T, cut: () => Promise<never>): T {
   return new Proxy(handle, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== 'function') return value;
       if (typeof name !== 'string' || !HANDLE_CHANGES.has(name)) return value.bind(target);
-      return (...args: unknown[]) => ((lives.getStore()?.admits() ?? true) ? value.apply(target, args) : never);
+      return (...args: unknown[]) => ((lives.getStore()?.admits() ?? true) ? value.apply(target, args) : cut());
     },
   });
 }
@@ -64,9 +70,10 @@ export function cutModule(original: typeof FsPromises): typeof FsPromises {
   for (const name of CHANGES) {
     const real = original[name] as (...args: unknown[]) => Promise<unknown>;
     module[name] = async (...args: unknown[]) => {
-      if (!(lives.getStore()?.admits() ?? true)) return never;
+      const cut = isFolder(name, args) ? cutFolderSync : () => never;
+      if (!(lives.getStore()?.admits() ?? true)) return cut();
       const result = await real(...args);
-      return name === 'open' ? watched(result as object) : result;
+      return name === 'open' ? watched(result as object, cut) : result;
     };
   }
   module['default'] = module;
