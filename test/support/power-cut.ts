@@ -41,8 +41,8 @@ export class Life {
 }
 
 const lives = new AsyncLocalStorage<Life>();
-/** Whoever is cut off waits for ever, as a process does that is gone. */
-const never = new Promise<never>(() => undefined);
+/** Whoever is cut off waits for ever, as a process does that is gone; each on a promise of its own, which goes with who waits for it. */
+const never = () => new Promise<never>(() => undefined);
 /** The fsync of a folder, of which a process has one at a time: lives to come would wait for it too, so it fails. */
 const cutFolderSync = () => Promise.reject(new Error('the power was cut'));
 
@@ -70,7 +70,7 @@ export function cutModule(original: typeof FsPromises): typeof FsPromises {
   for (const name of CHANGES) {
     const real = original[name] as (...args: unknown[]) => Promise<unknown>;
     module[name] = async (...args: unknown[]) => {
-      const cut = isFolder(name, args) ? cutFolderSync : () => never;
+      const cut = isFolder(name, args) ? cutFolderSync : never;
       if (!(lives.getStore()?.admits() ?? true)) return cut();
       const result = await real(...args);
       return name === 'open' ? watched(result as object, cut) : result;
