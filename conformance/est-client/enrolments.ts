@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Context } from '../runner/index.ts';
-import { expectError, expectStatus, group, type Source, stringMember } from '../runner/index.ts';
+import { besideEachOther, expectError, expectStatus, type Source, stringMember } from '../runner/index.ts';
 import { BASIC, BOOTSTRAP, enrol, estWorld, IDENTITY } from './est-world.ts';
 import { publicKeyOf } from './key-pairs.ts';
 import { makeRequest, subjectsOf } from './replay.ts';
@@ -31,7 +31,7 @@ const keepsOld = (text: string, quirk: NonNullable<Behaviour['quirks']>[string])
 ];
 
 /** Checks of est.md 5 that no recording shows whole. */
-export const enrolments = group('EST client', {
+export const enrolments = besideEachOther('EST client', {
   'EST-001/connection': [
     'one connection serves the CA list, the enrolment, and the next of both',
     'inferred',

@@ -1,8 +1,4 @@
-import { testBesideEachOther } from '../testing/index.ts';
-import { goldenEstWire, isAlone } from './golden-est-wire.ts';
+import { testGroups } from '../testing/index.ts';
+import { goldenEstAlone } from './golden-est-wire.ts';
 
-const { name, requirements } = goldenEstWire;
-testBesideEachOther(
-  name,
-  requirements.filter(({ id }) => isAlone(id)),
-);
+testGroups([goldenEstAlone], ({ id }) => id);

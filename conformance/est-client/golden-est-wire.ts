@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { prepareToken, tokenMissing } from '../keys/index.ts';
-import type { Context, Group, World } from '../runner/index.ts';
+import type { Context, Group, Requirement, World } from '../runner/index.ts';
 import type { Authorities } from './ca.ts';
 import { sharedAuthorities } from './est-world.ts';
 import { runRenewal } from './golden-renewal.ts';
@@ -24,10 +24,6 @@ const standsAlone = ({ id, store, section }: RecordedScenario): boolean =>
   section === 'renewal' ||
   id in SPECIAL ||
   /^(identity|bootstrap|trusted-unknown|proxy)/.test(id);
-
-/** Whether the scenario of an id can be played beside others. */
-export const isAlone = (id: string): boolean =>
-  recordedScenarios().some((each) => idOf(each) === id && standsAlone(each));
 
 const ownOf = (recorded: RecordedScenario) => OWN[idOf(recorded).slice('est-wire#'.length)] ?? {};
 
@@ -71,20 +67,33 @@ async function runAlone(context: Context, recorded: RecordedScenario, ca: Author
   await replay(world, recorded, { responder, own });
 }
 
-/** The recorded EST scenarios, played with a server and authorities of this suite's own: their keys are in no recording. */
-export const goldenEstWire: Group = {
-  name: 'golden est-wire',
-  requirements: recordedScenarios().map((recorded) => ({
+function caseOf(recorded: RecordedScenario): Requirement {
+  return {
     id: idOf(recorded),
     text: `${recorded.section ?? 'enrolment'}: asked and answered as recorded`,
     source: 'reference-run',
     async run(context) {
       context.needRoot();
       const missing = recorded.store === 'softhsm' ? tokenMissing() : undefined;
-      if (missing) context.skip(missing);
+      if (missing) context.skip(missing, 'pkcs11');
       const special = SPECIAL[recorded.id];
       const alone = recorded.section === 'renewal' ? runRenewal : (special ?? runAlone);
       await (standsAlone(recorded) ? alone : runShared)(context, recorded, await sharedAuthorities());
     },
-  })),
+  };
+}
+
+const scenarios = recordedScenarios();
+
+/** The recorded EST scenarios, played with a server and authorities of this suite's own: their keys are in no recording. */
+export const goldenEstWire: Group = {
+  name: 'golden est-wire',
+  requirements: scenarios.filter((each) => !standsAlone(each)).map(caseOf),
+};
+
+/** Those of them that have worlds of their own. */
+export const goldenEstAlone: Group = {
+  name: 'golden est-wire: alone',
+  besideEachOther: true,
+  requirements: scenarios.filter(standsAlone).map(caseOf),
 };

@@ -1,6 +1,6 @@
 import type { Group } from '../runner/index.ts';
 import { enrolments } from './enrolments.ts';
-import { goldenEstWire } from './golden-est-wire.ts';
+import { goldenEstAlone, goldenEstWire } from './golden-est-wire.ts';
 import { renewals } from './renewals.ts';
 
 export {
@@ -19,4 +19,4 @@ export { certificateFile } from './certificate-file.ts';
 export { estChecklist, renewalChecklist } from './checklists.ts';
 export { type Responder, startResponder } from './responder.ts';
 
-export const estClientGroups: readonly Group[] = [enrolments, renewals, goldenEstWire];
+export const estClientGroups: readonly Group[] = [enrolments, renewals, goldenEstWire, goldenEstAlone];

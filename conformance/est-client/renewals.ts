@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { tokenMissing } from '../keys/index.ts';
-import { type Context, expectError, expectStatus, group } from '../runner/index.ts';
+import { besideEachOther, type Context, expectError, expectStatus } from '../runner/index.ts';
 import { BOOTSTRAP, enrol, estWorld, IDENTITY } from './est-world.ts';
 import { halfIn } from './renewal-run.ts';
 import { subjectsOf } from './replay.ts';
@@ -14,11 +14,11 @@ const BUSY = { status: 503, retry_after: 3600 };
 
 function needToken(context: Context): void {
   const missing = tokenMissing();
-  if (missing !== undefined) context.skip(missing);
+  if (missing !== undefined) context.skip(missing, 'pkcs11');
 }
 
 /** Checks of renewal.md 7 that show on the wire and that no recording shows. */
-export const renewals = group('EST renewal', {
+export const renewals = besideEachOther('EST renewal', {
   'RN-005': [
     'without a table the certificates service renews at 80 % with a new key',
     'spec',

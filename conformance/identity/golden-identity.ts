@@ -1,6 +1,7 @@
-import type { RecordedExchange, Replay, Scenario } from '../runner/index.ts';
+import type { RecordedExchange, Replay, Scenario, World } from '../runner/index.ts';
 import { BEFORE, forgetWhereFresh, takeEnvironment } from './recorded/before.ts';
 import { Bench } from './recorded/bench.ts';
+import { chainOf, sceneOf } from './recorded/chains.ts';
 import { CLOUD_ADDRESS } from './recorded/materials.ts';
 import { RENEWAL_STEPS } from './recorded/renewal.ts';
 import { SCENES } from './recorded/scenes.ts';
@@ -17,17 +18,18 @@ const NOT_REPLAYED: Readonly<Record<string, string>> = {
   'throttle/stall-took': 'waits for 73 seconds; judged on an injected clock by CL-043',
 };
 
-let bench: Bench | undefined;
+const benches = new WeakMap<World, Bench>();
 
-function present(): Bench {
+function benchOf({ world }: Replay): Bench {
+  const bench = benches.get(world);
   if (!bench) throw new Error('the replay was not built');
   return bench;
 }
 
 /** Set-up of the scenario, what the recording's own hand did, and the scripted answers of the cloud. */
-async function prepare(_replay: Replay, { id, facts }: RecordedExchange): Promise<void> {
-  const now = present();
-  const [scene = ''] = id.split('/');
+async function prepare(replay: Replay, { id, facts }: RecordedExchange): Promise<void> {
+  const now = benchOf(replay);
+  const scene = sceneOf(id);
   if (now.scene !== scene) {
     await SCENES[scene]?.(now);
     now.scene = scene;
@@ -44,21 +46,22 @@ async function prepare(_replay: Replay, { id, facts }: RecordedExchange): Promis
 }
 
 async function check(replay: Replay, { id }: RecordedExchange): Promise<void> {
-  compareRequests(present(), replay, id);
+  compareRequests(benchOf(replay), replay, id);
   await compareFiles(replay, id);
 }
 
-const bound = (step: Step) => (replay: Replay, recorded: RecordedExchange) => step(present(), replay, recorded);
+const bound = (step: Step) => (replay: Replay, recorded: RecordedExchange) => step(benchOf(replay), replay, recorded);
 
 /** Every recorded exchange of identityd, with daemons as processes and a cloud of the suite's own that answers as the recorded one did. */
 export const goldenIdentity: Scenario = {
   file: 'identity',
   async build(world) {
-    bench = await Bench.create(world);
+    benches.set(world, await Bench.create(world));
   },
   words: () => ({ '<cloud address>': CLOUD_ADDRESS }),
   volatile: ['keyHandle', 'privateKey', 'certificate', 'expiration'],
   skip: ({ id }) => NOT_REPLAYED[id],
+  chain: ({ id }) => chainOf(id),
   prepare,
   check,
   factStep(recorded) {

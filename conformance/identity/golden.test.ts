@@ -1,4 +1,3 @@
-import { testRecordedScenarios } from './golden-tests.ts';
-import { isManual } from './recorded-parts.ts';
+import { testChain } from './golden-tests.ts';
 
-await testRecordedScenarios(isManual);
+await testChain('by hand');

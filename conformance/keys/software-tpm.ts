@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { World } from '../runner/index.ts';
+import { leftOutOnPurpose, type World } from '../runner/index.ts';
 
 const MODULES = [
   '/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so',
@@ -23,6 +23,8 @@ const NEEDED: Readonly<Record<string, string>> = {
 
 /** Why there can be no TPM token on this machine; undefined when there can. */
 export function tpmMissing(): string | undefined {
+  const leftOut = leftOutOnPurpose('tpm');
+  if (leftOut !== undefined) return leftOut;
   const missing = Object.entries(NEEDED).filter(([path]) => !existsSync(path));
   const packages = [...(TPM_MODULE ? [] : ['libtpm2-pkcs11-1']), ...missing.map(([, name]) => name)];
   return packages.length === 0 ? undefined : `not installed here: apt-get install ${packages.join(' ')}`;

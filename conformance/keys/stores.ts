@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { World } from '../runner/index.ts';
+import { leftOutOnPurpose, type World } from '../runner/index.ts';
 import { startTpm, TPM_MODULE, tpmMissing } from './software-tpm.ts';
 
 const run = promisify(execFile);
@@ -73,7 +73,9 @@ export const STORES: Readonly<Record<StoreName, Store>> = {
     module: SOFTHSM,
     symmetricIn: 'token',
     rsa4096: 'made',
-    whyNot: () => (existsSync(SOFTHSM) ? undefined : `${SOFTHSM} is not there: apt-get install softhsm2`),
+    whyNot: () =>
+      leftOutOnPurpose('pkcs11') ??
+      (existsSync(SOFTHSM) ? undefined : `${SOFTHSM} is not there: apt-get install softhsm2`),
     async prepare(world) {
       await makeSofthsmToken(world);
       return tokenLines(SOFTHSM);
@@ -84,7 +86,7 @@ export const STORES: Readonly<Record<StoreName, Store>> = {
     module: TPM_MODULE,
     symmetricIn: 'files',
     rsa4096: 'refused',
-    whyNot: tpmMissing,
+    whyNot: () => leftOutOnPurpose('pkcs11') ?? tpmMissing(),
     async prepare(world) {
       if (!TPM_MODULE) throw new Error('there is no PKCS#11 module for a TPM');
       await startTpm(world);

@@ -24,7 +24,7 @@ function script(storeName: keyof typeof KEY_FILES) {
   const store = STORES[storeName];
   return async (context: Context): Promise<void> => {
     const reason = store.whyNot();
-    if (reason !== undefined) context.skip(reason);
+    if (reason !== undefined) context.skip(reason, 'pkcs11');
     const engine = await EngineWorld.in(context, await context.fresh(), store);
     for (const algorithm of ['ec-p256', 'rsa-2048', 'rsa-4096']) {
       for (const name of ['ca', 'server', 'client']) {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { TestCase } from 'vitest/node';
+import type { TestCase, TestSpecification } from 'vitest/node';
 import type { Outcome } from './run.ts';
 
 /** Cases of one area that run one after the other in one process. */
@@ -18,13 +18,23 @@ export interface EngineOptions {
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const RUN_FILE = 'conformance/suite/cases.run.ts';
 const CASE_MS = 300_000;
+/** Cases of one part that run at the same time, where they may: most of their time they wait. */
+const BESIDE_EACH_OTHER = 6;
 
 /**
  * Runs the parts in vitest: one project a part, all with the same file, which is told by `provide` what to judge.
  * @throws Error when a part ended before its cases were judged
  */
 export async function runParts(parts: readonly EnginePart[], { jobs, onOutcome }: EngineOptions): Promise<void> {
-  const { startVitest } = await import('vitest/node');
+  const { BaseSequencer, startVitest } = await import('vitest/node');
+  const places = new Map(parts.map(({ name }, at) => [name, at]));
+  const placeOf = ({ project }: TestSpecification) => places.get(project.name) ?? parts.length;
+  /** Parts begin in the order in which they are given. */
+  class InOrder extends BaseSequencer {
+    override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+      return files.toSorted((one, other) => placeOf(one) - placeOf(other));
+    }
+  }
   const judged = new Set<string>();
   const errors: string[] = [];
   const onTestCaseResult = (testCase: TestCase) => {
@@ -38,6 +48,7 @@ export async function runParts(parts: readonly EnginePart[], { jobs, onOutcome }
     root: ROOT,
     watch: false,
     maxWorkers: jobs,
+    sequence: { sequencer: InOrder },
     reporters: [
       {
         onTestCaseResult,
@@ -53,6 +64,7 @@ export async function runParts(parts: readonly EnginePart[], { jobs, onOutcome }
         pool: 'forks' as const,
         testTimeout: CASE_MS,
         hookTimeout: CASE_MS,
+        maxConcurrency: BESIDE_EACH_OTHER,
         provide: { conformance: { area, ids } },
       },
     })),

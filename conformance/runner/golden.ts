@@ -48,6 +48,11 @@ export interface Scenario {
   readonly check?: (replay: Replay, exchange: RecordedExchange) => Promise<void>;
   /** Members that differ from run to run in every exchange of the file. */
   readonly volatile?: readonly string[];
+  /**
+   * Names the chain that an exchange belongs to, where the recording falls into chains that rest on nothing of each other: each is replayed in
+   * its order, in a world of its own, and the chains may be replayed beside each other. Left out: the recording is one chain.
+   */
+  readonly chain?: (exchange: RecordedExchange) => string;
   /** Which exchanges of the recording this scenario is about, where the others are replayed by another; all by default. */
   readonly only?: (exchange: RecordedExchange) => boolean;
   /** Exchanges of the file that are not replayed, with the reason; reported as skipped. */

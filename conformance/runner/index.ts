@@ -4,7 +4,7 @@ export { answered, exchange, expectError, expectStatus, jsonOf, stringMember } f
 export { GoldenRun, type Replay, type Scenario } from './golden.ts';
 export { asRecorded, loadDifferences, orAsRecorded } from './golden-differences.ts';
 export { loadGolden, type RecordedExchange } from './golden-file.ts';
-export { goldenGroup } from './golden-group.ts';
+export { goldenGroups } from './golden-group.ts';
 export { fits, idsIn } from './ids.ts';
 export {
   type CloudProgram,
@@ -14,10 +14,12 @@ export {
   engineFromEnv,
   type Launch,
   launchFromEnv,
+  leftOutOnPurpose,
   referenceFromEnv,
 } from './launch.ts';
 export type { Level, Need } from './level.ts';
 export {
+  besideEachOther,
   type Checklist,
   type Group,
   group,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Need } from './level.ts';
 
 export const DAEMONS = ['keyd', 'certd', 'identityd', 'tpmd'] as const;
 export type Daemon = (typeof DAEMONS)[number];
@@ -84,6 +85,12 @@ export function socketsFrom(text: string): Readonly<Record<string, string>> {
       return [name, path];
     }),
   );
+}
+
+/** Why a thing of the machine is not used although it may be there: `--without` names it. Undefined: it may be used. */
+export function leftOutOnPurpose(need: Need, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const names = (env['AZIOT_CONFORMANCE_WITHOUT'] ?? '').split(',');
+  return names.includes(need) ? `left out: --without ${need}` : undefined;
 }
 
 /** A program and the arguments it is started with. */

@@ -1,7 +1,7 @@
 // The `aziot-conformance` command.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadAreas, select } from '../suite/index.ts';
+import { loadAreas, longestFirst, select } from '../suite/index.ts';
 import { openCatalogue } from './catalogue.ts';
 import { runParts } from './engine.ts';
 import { expectedOfRust, loadExpected } from './expected.ts';
@@ -47,7 +47,7 @@ async function run(options: Options): Promise<number> {
   const ledger = await openLedger();
   process.env['AZIOT_CONFORMANCE_LEDGER'] = ledger.path;
   await runParts(
-    parts.map(({ area, name, groups }) => ({
+    longestFirst(parts).map(({ area, name, groups }) => ({
       area,
       name,
       ids: groups.flatMap(({ requirements }) => requirements.map(({ id }) => id)),

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { fits, idsIn } from './ids.ts';
+import { leftOutOnPurpose } from './launch.ts';
 import { readOptions } from './options.ts';
 
 test('an unknown driver, verb, option, report and need are refused by name', () => {
@@ -54,4 +55,12 @@ test('the cases that a reason names are found', () => {
     'keys-files#aead-decrypt-v1',
     'KS-059',
   ]);
+});
+
+test('a token and a TPM that are left out are not used, though they be there', () => {
+  const { env, without } = readOptions(['run', '--without', 'pkcs11,tpm']);
+  expect(without).toEqual(['pkcs11', 'tpm']);
+  expect(leftOutOnPurpose('pkcs11', env)).toBe('left out: --without pkcs11');
+  expect(leftOutOnPurpose('tpm', env)).toBe('left out: --without tpm');
+  expect(leftOutOnPurpose('tpm', readOptions(['run']).env)).toBeUndefined();
 });

@@ -14,7 +14,8 @@ What is asked
   --profile NAMES     areas, by comma: keys, openssl, certificates, identity, tpm, est-client, dps, hub, est, transport, edge (default: all)
   --only PATTERNS     ids, by comma: KS-0*, TR-027/keyd, keys-files#create
   --strict            "should" and "quirk" count as "must" does
-  --without NEEDS     what is lacking on purpose, by comma: pkcs11, tpm, root, uids, control, changes, budget
+  --without NEEDS     what is lacking on purpose, by comma: pkcs11, tpm, root, uids, control, changes, budget;
+                      a token and a TPM are not used then, though they be there: --without pkcs11,tpm judges keys in files alone
 
 What is tested (docs/conformance.md explains each)
   --driver NAME       ours (default), external, command, aziotd-rust, azure
@@ -36,7 +37,7 @@ What comes out
   --expected FILE     differences that are expected, with reasons; one that is no difference any more fails the run
   --report KINDS      html, junit, json, tap, by comma
   --out DIR           where reports are written (default: conformance-report)
-  --jobs N            areas that run beside each other (default: 2)
+  --jobs N            areas that run beside each other (default: 6; most of the time they wait)
   --quiet             no progress, only what failed and the sum
   --help
 
@@ -94,7 +95,7 @@ export function readOptions(args: readonly string[]): Options {
       expected: text,
       report: many,
       out: { type: 'string', default: 'conformance-report' },
-      jobs: { type: 'string', default: '2' },
+      jobs: { type: 'string', default: '6' },
       quiet: flag,
       json: flag,
       list: flag,
@@ -112,8 +113,10 @@ export function readOptions(args: readonly string[]): Options {
   const profiles = profilesOf(driver, parts(values.profile));
   const sockets = (values.socket ?? []).join(',');
   socketsFrom(sockets);
+  const without = parts(values.without).map((need) => oneOf('need', need, NEEDS));
   const env = {
     AZIOT_CONFORMANCE_DRIVER: driver,
+    ...given('WITHOUT', without.join(',') || undefined),
     ...given('AZIOTD', values.aziotd),
     ...given('SOCKETS', sockets || undefined),
     ...given('ALLOW_CHANGES', values['allow-changes'] ? '1' : undefined),
@@ -133,7 +136,7 @@ export function readOptions(args: readonly string[]): Options {
     profiles,
     only: parts(values.only),
     strict: values.strict,
-    without: parts(values.without).map((need) => oneOf('need', need, NEEDS)),
+    without,
     driver,
     name: values.name ?? driver,
     reports: parts(values.report).map((kind) => oneOf('report', kind, REPORT_KINDS)),

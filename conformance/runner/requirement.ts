@@ -21,6 +21,8 @@ export interface Requirement {
 export interface Group {
   readonly name: string;
   readonly requirements: readonly Requirement[];
+  /** Each of its cases has worlds of its own and shares nothing with another: they may be judged at the same time. */
+  readonly besideEachOther?: true;
 }
 
 /** A numbered checklist: every id in it needs a handler, or a reason why it has none. */
@@ -43,6 +45,11 @@ export function group(
     name,
     requirements: Object.entries(handlers).map(([id, [text, source, run]]) => ({ id, text, source, run })),
   };
+}
+
+/** A {@link group} whose cases may be judged at the same time. */
+export function besideEachOther(...args: Parameters<typeof group>): Group {
+  return { ...group(...args), besideEachOther: true };
 }
 
 /** `KS` and 7 make `KS-007`. */

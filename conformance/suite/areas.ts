@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { type Checklist, type Group, goldenGroup, type Scenario } from '../runner/index.ts';
+import { type Checklist, type Group, goldenGroups, type Scenario } from '../runner/index.ts';
 
 /** One folder of requirements: what its door (`conformance/<name>/index.ts`) gives. */
 export interface Area {
@@ -50,5 +50,5 @@ export function areaOf(name: string, door: Readonly<Record<string, unknown>>): A
 
 /** All groups of an area: the numbered requirements, then the recorded exchanges. */
 export async function groupsOf(area: Area): Promise<Group[]> {
-  return [...area.groups, ...(await Promise.all(area.golden.map(goldenGroup)))];
+  return [...area.groups, ...(await Promise.all(area.golden.map(goldenGroups))).flat()];
 }

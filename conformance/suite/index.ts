@@ -1,2 +1,2 @@
 export { type Area, areaOf, groupsOf, loadArea, loadAreas } from './areas.ts';
-export { type Part, profileNames, select } from './selection.ts';
+export { longestFirst, type Part, profileNames, select } from './selection.ts';

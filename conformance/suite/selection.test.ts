@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadAreas } from './areas.ts';
-import { select } from './selection.ts';
+import { LONG, longestFirst, select } from './selection.ts';
 
 async function idsOf(...only: readonly string[]): Promise<string[]> {
   const parts = await select(await loadAreas(), { profiles: [], only });
@@ -15,4 +15,11 @@ test('a requirement is chosen by its number, and so are the cases that judge it 
 
 test('a pattern that chooses nothing is an error', async () => {
   await expect(idsOf('KS-999')).rejects.toThrow('no id fits "KS-999"; see --list');
+});
+
+test('a run begins what takes long, and every name of a long part is that of one', async () => {
+  const parts = await select(await loadAreas(), { profiles: [], only: [] });
+  const ordered = longestFirst(parts);
+  expect(ordered.slice(0, LONG.length).map(({ name }) => name)).toEqual(LONG);
+  expect(new Set(ordered)).toEqual(new Set(parts));
 });

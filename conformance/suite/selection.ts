@@ -16,6 +16,30 @@ const DAEMON_OF_PROFILE: Readonly<Record<string, string>> = {
   tpm: 'tpmd',
 };
 
+/** Parts that take half a minute or more, the longest first: begun last, one of them would run alone at the end. */
+export const LONG: readonly string[] = [
+  'golden identity: in change',
+  'golden identity: by hand',
+  'golden identity: DPS fails',
+  'golden est-wire: alone',
+  'keys',
+  'edge',
+  'golden identity: at start',
+  'golden identity: by DPS',
+  'est-client',
+  'identity',
+  'tpm',
+  'golden est-wire',
+  'certificates reload',
+  'keys on softhsm',
+];
+
+/** The parts in the order in which a run begins them. */
+export function longestFirst(parts: readonly Part[]): Part[] {
+  const placeOf = ({ name }: Part): number => (LONG.includes(name) ? LONG.indexOf(name) : LONG.length);
+  return parts.toSorted((one, other) => placeOf(one) - placeOf(other));
+}
+
 /** Whether a case of an area belongs to a profile: its own area, and for a daemon's profile the transport cases of that daemon. */
 function inProfile(profile: string, area: string, id: string): boolean {
   if (profile === area) return true;

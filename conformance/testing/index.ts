@@ -3,7 +3,7 @@ import {
   type Checklist,
   Context,
   type Group,
-  goldenGroup,
+  goldenGroups,
   judge,
   launchFromEnv,
   type Requirement,
@@ -29,41 +29,30 @@ export function testRequirements(
 
 /** Declares the tests of recordings: one for each exchange, in its order. */
 export async function testGolden(...scenarios: readonly Scenario[]): Promise<void> {
-  testGroups(await Promise.all(scenarios.map(goldenGroup)), ({ id }) => id);
+  testGroups((await Promise.all(scenarios.map(goldenGroups))).flat(), ({ id }) => id);
 }
 
-/** Declares a test for each requirement of these groups. */
+/** Declares a test for each requirement of these groups; they run at the same time where a group says that its cases may. */
 export function testGroups(
   groups: readonly Group[],
   title: (requirement: Requirement) => string,
   end: () => Promise<void> = async () => {},
 ): void {
-  const context = new Context(launchFromEnv());
+  const shared = new Context(launchFromEnv());
   afterAll(async () => {
-    await context.dispose();
+    await shared.dispose();
     await end();
   });
 
-  for (const { name, requirements } of groups)
+  for (const { name, requirements, besideEachOther: concurrent = false } of groups)
     describe(name, () => {
       for (const requirement of requirements)
-        test(title(requirement), async (task) => {
+        test(title(requirement), { concurrent }, async (task) => {
+          const context = concurrent ? new Context(launchFromEnv()) : shared;
           const { result, reason } = await judge(context, name, requirement);
+          if (concurrent) await context.dispose();
           if (result === 'skipped') task.skip(reason);
           expect(reason).toBeUndefined();
         });
     });
-}
-
-/** Declares tests that run beside each other, each in a world of its own: they wait for processes and times more than they work. */
-export function testBesideEachOther(group: string, requirements: readonly Requirement[]): void {
-  describe(group, () => {
-    for (const requirement of requirements)
-      test.concurrent(`${requirement.id} ${requirement.text}`, async (task) => {
-        const context = new Context(launchFromEnv());
-        const { result, reason } = await judge(context, group, requirement).finally(() => context.dispose());
-        if (result === 'skipped') task.skip(reason);
-        expect(reason).toBeUndefined();
-      });
-  });
 }

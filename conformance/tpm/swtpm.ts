@@ -6,12 +6,15 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { leftOutOnPurpose } from '../runner/index.ts';
 
 const run = promisify(execFile);
 const READY_WITHIN_MS = 10_000;
 
 /** What keeps swtpm or tpm2-tools from running here; undefined: nothing. */
 export function swtpmIsMissing(): string | undefined {
+  const leftOut = leftOutOnPurpose('tpm');
+  if (leftOut !== undefined) return leftOut;
   const folders = (process.env['PATH'] ?? '').split(delimiter);
   const missing = ['swtpm', 'tpm2_getcap'].filter((tool) => !folders.some((folder) => existsSync(join(folder, tool))));
   return missing.length === 0 ? undefined : `needs ${missing.join(' and ')} (Debian: swtpm, tpm2-tools)`;

@@ -45,7 +45,7 @@ export async function judgeMutant({ name, file, caughtBy }: Mutation): Promise<O
         const at = group.requirements.findIndex(({ id }) => id === caughtBy);
         if (at < 0) continue;
         judged.push(area);
-        const from = group.name.startsWith('golden ') ? 0 : at;
+        const from = group.name.startsWith('golden ') && !group.besideEachOther ? 0 : at;
         for (const requirement of group.requirements.slice(from, at + 1)) {
           const outcome = await judge(context, group.name, requirement);
           if (outcome.result !== 'failed') continue;

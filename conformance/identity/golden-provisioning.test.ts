@@ -1,4 +1,0 @@
-import { testRecordedScenarios } from './golden-tests.ts';
-import { isManual } from './recorded-parts.ts';
-
-await testRecordedScenarios((scenario) => !isManual(scenario));

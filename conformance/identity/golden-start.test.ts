@@ -1,0 +1,3 @@
+import { testChain } from './golden-tests.ts';
+
+await testChain('at start');
