@@ -50,6 +50,12 @@ const cutFolderSync = () => Promise.reject(new Error('the power was cut'));
 const CHANGES = ['rename', 'unlink', 'mkdir', 'open', 'rm', 'chmod'] as const;
 const HANDLE_CHANGES = new Set(['writeFile', 'write', 'sync', 'datasync', 'chmod', 'truncate']);
 
+/** A process that is gone holds no file open. */
+function closed(handle: object, cut: () => Promise<never>): Promise<never> {
+  void (handle as FsPromises.FileHandle).close();
+  return cut();
+}
+
 const isFolder = (name: string, args: readonly unknown[]) =>
   name === 'open' && typeof args[1] === 'number' && (args[1] & constants.O_DIRECTORY) !== 0;
 
@@ -59,7 +65,7 @@ function watched<T extends object>(handle: T, cut: () => Promise<never>): T {
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== 'function') return value;
       if (typeof name !== 'string' || !HANDLE_CHANGES.has(name)) return value.bind(target);
-      return (...args: unknown[]) => ((lives.getStore()?.admits() ?? true) ? value.apply(target, args) : cut());
+      return (...args: unknown[]) => ((lives.getStore()?.admits() ?? true) ? value.apply(target, args) : closed(target, cut));
     },
   });
 }
