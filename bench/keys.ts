@@ -10,8 +10,9 @@ import { inProcess } from './processes.ts';
 import { markdownTable, median, rateText } from './report.ts';
 
 const HERE = import.meta.dirname;
-const SECONDS = 4;
-const ROUNDS = 3;
+const SECONDS = 2;
+/** Where the system puts the processes changes within seconds, and the rates with it: many short rounds. */
+const ROUNDS = 7;
 const CALLERS = 10;
 /** Sessions that keyd opens on a token at most. */
 const SESSIONS = 4;
