@@ -65,7 +65,8 @@ function watched<T extends object>(handle: T, cut: () => Promise<never>): T {
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== 'function') return value;
       if (typeof name !== 'string' || !HANDLE_CHANGES.has(name)) return value.bind(target);
-      return (...args: unknown[]) => ((lives.getStore()?.admits() ?? true) ? value.apply(target, args) : closed(target, cut));
+      return (...args: unknown[]) =>
+        (lives.getStore()?.admits() ?? true) ? value.apply(target, args) : closed(target, cut);
     },
   });
 }
