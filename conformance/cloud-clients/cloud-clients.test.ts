@@ -1,0 +1,4 @@
+import { testRequirements } from '../testing/index.ts';
+import { cloudClientGroups, endCloudTarget } from './index.ts';
+
+testRequirements(cloudClientGroups, [], endCloudTarget);
