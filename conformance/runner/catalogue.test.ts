@@ -26,6 +26,13 @@ test('each requirement has a case or a reason, and each case a requirement', asy
   expect(catalogueDefects(await openCatalogue(), ids, new Set(accounted))).toEqual([]);
 });
 
+test('each numbered case has a requirement of its own: a family stands for recordings and bad input alone', async () => {
+  const groups = (await Promise.all((await loadAreas()).map(groupsOf))).flat();
+  const numbered = groups.flatMap(({ requirements }) => requirements).filter(({ id }) => /^[A-Z]+-\d{3}/.test(id));
+  const catalogue = await openCatalogue();
+  expect(numbered.filter(({ id }) => catalogue.of(id)?.id.endsWith('*')).map(({ id }) => id)).toEqual([]);
+});
+
 test('a requirement without a case and a case without a requirement are defects', () => {
   const catalogue = new Catalogue([{ prefix: 'X', title: 'x', document: 'x.md', requirements: [ENTRY] }]);
   expect(catalogueDefects(catalogue, ['Y-001'], new Set())).toEqual([

@@ -1,4 +1,4 @@
-import type { Catalogue } from '../catalogue.ts';
+import type { Catalogue, CatalogueEntry } from '../catalogue.ts';
 import type { Outcome, StoreKind } from '../run.ts';
 import type { Cell, Row } from '../verdict.ts';
 import { failureAnchor, failureArticle } from './html-failure.ts';
@@ -99,6 +99,12 @@ ${lines.join('\n')}
 ${parts.join('\n')}<p id="none" hidden>No requirement fits.</p></section>`;
 }
 
+/** ` · §4.2`; a section that is no number, as that of an RFC, stands as it is. */
+function sectionOf({ section }: CatalogueEntry): string {
+  if (section === '') return '';
+  return ` · ${/^\d/.test(section) ? '§' : ''}${markup(section)}`;
+}
+
 function matrixRow(id: string, columns: readonly Column[], byRun: readonly ReadonlyMap<string, Row>[]): string {
   const rows = byRun.map((known) => known.get(id));
   const row = rows.find((one) => one !== undefined);
@@ -112,7 +118,7 @@ function matrixRow(id: string, columns: readonly Column[], byRun: readonly Reado
   const note =
     judged || without === undefined ? '' : `<br><span class="meta">not judged here: ${markup(without)}</span>`;
   const text = `${id} ${entry.title} ${entry.level} ${entry.source} ${entry.section}`.toLowerCase();
-  return `<tr data-text="${markup(text)}" data-passed="${passed ? 'yes' : 'no'}"><td class="id">${markup(id)}</td><td>${markup(entry.title)}<br><span class="meta">${entry.level}${entry.section === '' ? '' : ` · §${markup(entry.section)}`} · ${entry.source}${entry.needs.length > 0 ? ` · needs ${entry.needs.join(', ')}` : ''}</span>${note}</td>${cells.join('')}</tr>`;
+  return `<tr data-text="${markup(text)}" data-passed="${passed ? 'yes' : 'no'}"><td class="id">${markup(id)}</td><td>${markup(entry.title)}<br><span class="meta">${entry.level}${sectionOf(entry)} · ${entry.source}${entry.needs.length > 0 ? ` · needs ${entry.needs.join(', ')}` : ''}</span>${note}</td>${cells.join('')}</tr>`;
 }
 
 function matrixCell(run: number, cell: Cell | undefined, without: string | undefined): string {
