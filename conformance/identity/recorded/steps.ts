@@ -91,12 +91,16 @@ async function deviceIsHeld(bench: Bench): Promise<void> {
   (await held(bench)).close();
 }
 
+/** Longer than a client takes that tries twice, three seconds apart, as the reference does. */
+const AWAY_MS = 4_500;
+
 /** keyd goes away: the request waits, and is answered once keyd is there again. */
 async function deviceWaitsForKeyd(bench: Bench): Promise<void> {
   await bench.world.stop('keyd');
   const socket = bench.world.socket('identityd');
   const answer = exchange(socket, 0, DEVICE, 25_000);
   expectStatus(await exchange(socket, 0, GET_PROVISIONING), 200);
+  await pause(AWAY_MS);
   await bench.world.start('keyd');
   expectStatus(await answer, 200);
 }
