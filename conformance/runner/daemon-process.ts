@@ -18,6 +18,7 @@ export class DaemonProcess {
   #log = '';
   readonly #plan: StartPlan;
   #ended: Promise<Ended>;
+  #wasStopped = false;
 
   private constructor(child: ChildProcess, name: string, plan: StartPlan) {
     this.#child = child;
@@ -68,6 +69,11 @@ export class DaemonProcess {
     return this.#child.exitCode !== null || this.#child.signalCode !== null || this.#child.pid === undefined;
   }
 
+  /** Whether it ended before {@link stop} was called. */
+  get hasEndedByItself(): boolean {
+    return this.hasEnded && !this.#wasStopped;
+  }
+
   /** Waits until the socket accepts a connection. */
   async ready(socketPath: string, timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
@@ -103,6 +109,7 @@ export class DaemonProcess {
   /** SIGTERM (or the driver's way to stop), and SIGKILL after five seconds. */
   async stop(): Promise<Ended> {
     if (!this.hasEnded) {
+      this.#wasStopped = true;
       if (this.#plan.stopArgs) this.#ask(this.#plan.stopArgs);
       else this.#child.kill('SIGTERM');
     }

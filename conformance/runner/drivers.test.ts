@@ -49,6 +49,7 @@ test('command: the adapter starts, stops and kills, and the log comes through it
   expect(await exchange(world.socket('keyd'), process.geteuid?.() ?? 0, GET)).toMatchObject({ status: 400 });
   await running.logged(/\[INFO\]/, 5_000);
   expect(await running.stop()).toMatchObject({ code: 0 });
+  expect([running.hasEnded, running.hasEndedByItself]).toEqual([true, false]);
   const again = await world.start('keyd');
   again.kill('SIGKILL');
   expect(await again.exit(5_000)).toMatchObject({ signal: 'SIGKILL' });

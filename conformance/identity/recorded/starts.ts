@@ -38,7 +38,7 @@ export async function startIdentity(bench: Bench, replay: Replay, recorded: Reco
   try {
     await comesTo(bench, replay, recorded, running, outcome);
   } catch (error) {
-    if (error instanceof Error && difference && exitCode === 1 && running.hasEnded)
+    if (error instanceof Error && difference && exitCode === 1 && running.hasEndedByItself)
       error.message = `${asRecorded(difference.why)}\n${error.message}`;
     throw error;
   }
