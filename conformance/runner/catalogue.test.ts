@@ -33,6 +33,12 @@ test('each numbered case has a requirement of its own: a family stands for recor
   expect(numbered.filter(({ id }) => catalogue.of(id)?.id.endsWith('*')).map(({ id }) => id)).toEqual([]);
 });
 
+test('each quirk says what the reference does', async () => {
+  const quirks = (await openCatalogue()).entries.filter(({ level }) => level === 'quirk');
+  expect(quirks.length).toBeGreaterThan(100);
+  expect(quirks.filter(({ quirk = '' }) => quirk.length < 15 || /does otherwise/.test(quirk))).toEqual([]);
+});
+
 test('a requirement without a case and a case without a requirement are defects', () => {
   const catalogue = new Catalogue([{ prefix: 'X', title: 'x', document: 'x.md', requirements: [ENTRY] }]);
   expect(catalogueDefects(catalogue, ['Y-001'], new Set())).toEqual([
