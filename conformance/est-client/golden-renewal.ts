@@ -3,6 +3,7 @@ import { chmod } from 'node:fs/promises';
 import type { Context } from '../runner/index.ts';
 import type { Authorities } from './ca.ts';
 import { newKey } from './ca.ts';
+import { EXPIRED, FAILED, REPLACED } from './log-words.ts';
 import type { Own, RecordedScenario } from './recorded.ts';
 import { halfIn, type RenewalPlan, RenewalRun } from './renewal-run.ts';
 import { configFor, replay } from './replay.ts';
@@ -29,7 +30,7 @@ const REFUSED_ANSWER: Own = { answers: [201], requests: 'any', after: { 'device-
 const whileLocked = (folder: string) => async (run: RenewalRun) => {
   await run.asked('simpleenroll');
   // until the failure is known, the new certificate may be there with its own key in the other place
-  await run.until(async () => /could not renew/.test(run.world.running('certd').log), 'the failure was not logged');
+  await run.until(async () => FAILED.test(run.world.running('certd').log), 'the failure was not logged');
   assert.equal(await run.isRenewed(), false, 'the identity was renewed in a folder that could not be written to');
   assert.deepEqual(await run.keyState(), { changed: false, matches: true });
   await chmod(run.world.path(folder), 0o777);
@@ -54,14 +55,14 @@ const PLAYS: Readonly<Record<string, Play>> = {
   'timer-past-expiry-no-bootstrap': {
     ...timer(12),
     own: { requests: 'kinds' },
-    during: (run) => run.until(async () => /expired/.test(run.world.running('certd').log), 'it did not expire'),
+    during: (run) => run.until(async () => EXPIRED.test(run.world.running('certd').log), 'it did not expire'),
   },
   'replaced-between': {
     held: [{ id: 'est-id', ...halfIn(12, 100) }],
     during: async (run) => {
       await run.lookedAt();
       await run.store({ id: 'est-id', from: 0, to: 600, subject: 'CN=TEST of somebody else' }, newKey().publicKey);
-      const noticed = async () => /is not renewed until it is used again/.test(run.world.running('certd').log);
+      const noticed = async () => REPLACED.test(run.world.running('certd').log);
       await run.until(noticed, 'the change was not noticed');
       assert.equal(await run.isRenewed(), false, 'the file of somebody else was replaced');
       assert.deepEqual(run.responder.seen, []);
@@ -98,8 +99,7 @@ const PLAYS: Readonly<Record<string, Play>> = {
   'temp-key-not-permitted': {
     held: [{ id: 'est-id', from: -900, to: 100 }],
     users: { keys: ['est-id'] },
-    during: (run) =>
-      run.until(async () => /could not renew/.test(run.world.running('certd').log), 'no failure is logged'),
+    during: (run) => run.until(async () => FAILED.test(run.world.running('certd').log), 'no failure is logged'),
   },
   'temp-key-permitted': { held: [{ id: 'est-id', from: -900, to: 100 }], users: { keys: ['est-id', 'est-id-temp'] } },
   'two-identities-order': {

@@ -47,7 +47,7 @@ export function recordedScenarios(): readonly RecordedScenario[] {
 export interface Own {
   /** Statuses of the answers; [] where nothing is asked. */
   readonly answers?: readonly number[];
-  /** `same`: each kind as often as recorded; `kinds`: no other kinds; `fewer`: kinds of the recording, not all; `any`. */
+  /** `same`: each kind as often as recorded; `kinds`: no other kinds; `fewer`: some of the recording's kinds at least; `any`. */
   readonly requests?: 'same' | 'kinds' | 'fewer' | 'none' | 'any';
   /** Subjects of what is stored under `device-id` and `est-id` afterwards; null: nothing. */
   readonly after?: Readonly<Record<string, readonly string[] | null>>;

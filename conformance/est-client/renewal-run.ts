@@ -7,6 +7,7 @@ import { answered, exchange, stringMember, type World } from '../runner/index.ts
 import { type Authorities, issue, issueHolder, newKey, pemOf, privatePem } from './ca.ts';
 import { certificateFile } from './certificate-file.ts';
 import { deletePair, makePair, publicKeyOf } from './key-pairs.ts';
+import { planned } from './log-words.ts';
 import type { Responder } from './responder.ts';
 
 const CLIENT = [new ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.2'])];
@@ -143,7 +144,7 @@ export class RenewalRun {
 
   /** Waits until the timer has looked at the identity as it was stored. */
   async lookedAt(id = 'est-id'): Promise<void> {
-    await this.world.running('certd').logged(new RegExp(`"${id}" is renewed at`), 40_000);
+    await this.world.running('certd').logged(planned(id), 40_000);
   }
 
   /** Whether leaf and key belong together, at the latest a moment after the leaf was written, and whether the key is another one. */

