@@ -273,11 +273,14 @@ const socketAfterOwnBind: Step = async (bench, replay, recorded) => {
 const slowHubCall: Step = async (bench) => {
   const { cloud, world } = bench;
   cloud.script([{ method: 'GET', path: '/devices/Dev-01/modules/u1', fault: { hang: 3 }, times: 1 }]);
+  const before = cloud.seen.length;
   let isOver = false;
   const slow = askIdentity(bench, 'GET', '/identities/modules/u1?type=aziot').then((answer) => {
     isOver = true;
     return answer;
   });
+  // before that the other caller may come first, and wait for nothing
+  await cloud.until(() => cloud.seen.slice(before).some(({ target }) => target.includes('/modules/u1')));
   expectStatus(await exchange(world.socket('identityd'), 0, GET_PROVISIONING), 200);
   assert.equal(isOver, false);
   assert.equal((await slow).status, 200);
