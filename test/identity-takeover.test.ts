@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { cp, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import vectors from '../fixtures/vectors/module-keys.json' with { type: 'json' };
 import {
   configureIdentityd,
   configureKeyd,
@@ -14,10 +15,6 @@ import {
 const FIXTURE = new URL('../fixtures/devices/identityd/', import.meta.url).pathname;
 const IN_LINE = 'Identity reconciliation complete.';
 const RECORDED_HUB = 'hub1.iot.test:8443';
-const vectors = JSON.parse(await readFile(join(FIXTURE, 'module-keys.json'), 'utf8')) as {
-  masterKey: string;
-  modules: { moduleId: string; generationId: string; primary: string; secondary: string }[];
-};
 const keysOf = (moduleId: string, generationId: string, slot: string) =>
   createHmac('sha256', Buffer.from(vectors.masterKey, 'base64'))
     .update(`${moduleId}:${generationId}:${slot}`)
@@ -44,7 +41,7 @@ describe('the home directory of a reference device', () => {
     expect(device.body.spec).toMatchObject({ hubName: RECORDED_HUB, gatewayHost: RECORDED_HUB, deviceId: 'Dev-A' });
     await world.logs('identityd', 'Network not available');
     const { body, headers } = await world.call('identityd', 'GET', '/identities/modules/m1?type=aziot');
-    const expected = vectors.modules.find(({ moduleId }) => moduleId === 'm1');
+    const expected = vectors.cases.find(({ moduleId }) => moduleId === 'm1');
     expect(body.spec).toMatchObject({ moduleId: 'm1', genId: expected?.generationId });
     expect(Number(headers['age'])).toBeGreaterThanOrEqual(0);
     const message = Buffer.from('hello');
@@ -85,7 +82,7 @@ describe('the home directory of a reference device', () => {
   });
 
   it('IS-067: every vector, as the hub receives the keys', () => {
-    for (const { moduleId, generationId, primary, secondary } of vectors.modules) {
+    for (const { moduleId, generationId, primary, secondary } of vectors.cases) {
       expect([keysOf(moduleId, generationId, 'primary'), keysOf(moduleId, generationId, 'secondary')]).toEqual([
         primary,
         secondary,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import handles from '../../fixtures/vectors/key-handles.json' with { type: 'json' };
 import { type Context, expectError, group, type World } from '../runner/index.ts';
 import { Caller } from './caller.ts';
 import { keyFile } from './key-files.ts';
@@ -9,11 +10,7 @@ async function shared(context: Context): Promise<{ world: World; root: Caller }>
   return { world, root: new Caller(world) };
 }
 
-const VECTOR_TEXT = JSON.stringify({
-  key_id: { KeyPair: 'device-id' },
-  nonce: Buffer.alloc(64, 0xaa).toString('base64'),
-});
-const VECTOR_HANDLE = `sr=${Buffer.from(VECTOR_TEXT).toString('base64')}&sig=6y5T1edwv3pD6Ppg9oBeC09YgykgKXOjSGQZS+aIdmY=`;
+const VECTOR_HANDLE = handles.cases.find(({ name }) => name === 'key pair')?.handle ?? '';
 
 export const storage = group('keyd storage', {
   'KS-040': [

@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
+import published from '../../fixtures/vectors/symmetric-keys.json' with { type: 'json' };
 import type { SharedWorld, World } from '../runner/index.ts';
 
 /** The caller that has the principal `test*` in the keyd worlds. */
@@ -6,16 +7,16 @@ export const USER = 4001;
 /** A caller without any principal. */
 export const STRANGER = 4002;
 /** Bytes 00 to 1f, the key of the published vectors. */
-export const VECTOR_KEY = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
+export const VECTOR_KEY = Buffer.from(published.key, 'base64');
 
 /** Published values under that key (keys-service.md 6.2); binary ones in base64. */
 export const VECTORS = {
-  hmacOfHello: 'U8QCcqcMFcpO4K9N8fFV/WxB4AziMH2Jh+zUuzan6ZA=',
+  hmacOfHello: published.hmac[0]?.mac ?? '',
   /** Derivation data 01 02 ff. */
-  derived: '9fBFEaxtmza+Am15wc1JKfzrT12MV1aQVMjcLXGKS5s=',
+  derived: published.derive[0]?.key ?? '',
   /** IV `123456789012`, associated data `someaad`, plaintext `someplaintext`; version bytes 2 and 1. */
-  aeadV2: 'AideS2qeKJnyB1JtD7Vg5GtN6mJRRduDa0Pm7/sh',
-  aeadV1: 'AWDka03qYlFF24NrQ+bv+yEnXktqniiZ8gdSbQ+1',
+  aeadV2: published.aes256gcm[0]?.version2 ?? '',
+  aeadV1: published.aes256gcm[0]?.version1 ?? '',
 } as const;
 
 const PRELOADED = ['sym', 'p384', 'sec1', 'pkcs1', 'ed', 'garbage', 'missing'];

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import vectors from '../../fixtures/vectors/key-handles.json' with { type: 'json' };
 import { hmacSha256, type KeyRef, mintHandle, openHandle } from './key-handle.ts';
 
-const KEY = Buffer.from(Array.from({ length: 32 }, (_, at) => at));
+const KEY = Buffer.from(vectors.validationKey, 'base64');
 const mac = async (bytes: Buffer) => hmacSha256(KEY, bytes);
-const NONCE = Buffer.alloc(64, 0xaa);
-/** spec/keys-service.md 5.4: its signature belongs to the nonce of 64 bytes (the text printed there lost three characters of it). */
-const SIGNED_TEXT = `{"key_id":{"KeyPair":"device-id"},"nonce":"${NONCE.toString('base64')}"}`;
-const VECTOR = `sr=${Buffer.from(SIGNED_TEXT).toString('base64')}&sig=6y5T1edwv3pD6Ppg9oBeC09YgykgKXOjSGQZS+aIdmY=`;
+const NONCE = Buffer.from(vectors.nonce, 'base64');
+/** The one of spec/keys-service.md 5.4. */
+const VECTOR = vectors.cases.find(({ name }) => name === 'key pair')?.handle ?? '';
 const INVALID = 'parameter "handle" has an invalid value\ncaused by: invalid handle';
 
 async function signed(token: string | Buffer): Promise<string> {
@@ -17,8 +17,18 @@ async function signed(token: string | Buffer): Promise<string> {
 
 describe('key handle', () => {
   it('KS-059: the vector is minted and opened', async () => {
+    expect(VECTOR).toMatch(/&sig=6y5T1edwv3pD6Ppg9oBeC09YgykgKXOjSGQZS\+aIdmY=$/);
     expect(await mintHandle({ kind: 'KeyPair', id: 'device-id' }, NONCE, mac)).toBe(VECTOR);
     expect(await openHandle(VECTOR, mac)).toEqual({ kind: 'KeyPair', id: 'device-id' });
+  });
+
+  it.each(vectors.cases)('KS-059: vector "$name"', async ({ keyId, handle }) => {
+    const [kind, value] = Object.entries(keyId).find(([, id]) => id !== undefined) ?? [];
+    const ref: KeyRef = Array.isArray(value)
+      ? { kind: 'Derived', base: String(value[0]), data: Buffer.from(value[1] as number[]) }
+      : { kind: kind === 'Key' ? 'Key' : 'KeyPair', id: String(value) };
+    expect(await mintHandle(ref, NONCE, mac)).toBe(handle);
+    expect(await openHandle(handle, mac)).toEqual(ref);
   });
 
   it('KS-062: the signed text has key_id first and the nonce in 88 characters', async () => {

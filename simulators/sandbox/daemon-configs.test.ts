@@ -1,5 +1,6 @@
 import { parse } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
+import vectors from '../../fixtures/vectors/device-keys.json' with { type: 'json' };
 import { type ConfigFacts, certdConfig, identitydConfig, keydConfig } from './daemon-configs.ts';
 import { PROVISIONINGS } from './options.ts';
 import { tomlFile } from './toml-values.ts';
@@ -92,6 +93,6 @@ describe('the configurations of the daemons', () => {
 });
 
 it('CL-031 the key of a device of a group is derived from its registration id', () => {
-  const groupKey = Buffer.alloc(32, 2).toString('base64');
-  expect(groupDeviceKey(groupKey, 'dev-01')).toBe('u9S0bQ0Pq6eNprkzCY9t5BGT4Haa+m7bdgevd+Fb2Fc=');
+  for (const { groupKey, registrationId, deviceKey } of vectors.cases)
+    expect(groupDeviceKey(groupKey, registrationId)).toBe(deviceKey);
 });
