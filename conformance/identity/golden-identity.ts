@@ -62,6 +62,7 @@ export const goldenIdentity: Scenario = {
   volatile: ['keyHandle', 'privateKey', 'certificate', 'expiration'],
   skip: ({ id }) => NOT_REPLAYED[id],
   chain: ({ id }) => chainOf(id),
+  scene: ({ id }) => sceneOf(id),
   prepare,
   check,
   factStep(recorded) {

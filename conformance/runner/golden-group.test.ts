@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { groupsOf, loadArea } from '../suite/index.ts';
+import type { Context } from './context.ts';
 import type { Scenario } from './golden.ts';
 import { goldenGroups } from './golden-group.ts';
+import type { World } from './world.ts';
 
 const scenario: Scenario = {
   file: 'keys-files',
@@ -22,6 +24,27 @@ test('each chain of a recording is a group of its own, in the order of the recor
     ['golden x: a', 'x#a/1', 'x#a/2'],
     ['golden x: b', 'x#b/1', 'x#b/2'],
   ]);
+});
+
+test.each([
+  ['its chain', {}, ['a/1', 'b/1', 'a/2']],
+  ['its scene', { scene: ({ id }: { id: string }) => id.slice(0, 1) }, ['a/1', 'a/2']],
+])('an exchange that is run alone has those of %s before it replayed first, once', async (_, more, replayed) => {
+  const seen: string[] = [];
+  const factStep = ({ id }: { id: string }) => {
+    return async () => {
+      seen.push(id);
+      if (id === 'a/1') throw new Error('what it rests on differs');
+    };
+  };
+  const [group] = await goldenGroups({ ...scenario, ...more, file: 'x', factStep });
+  const world = {} as World;
+  const context = { needRoot: () => undefined, shared: async () => world } as unknown as Context;
+  const run = (id: string) => group?.requirements.find((each) => each.id === `x#${id}`)?.run(context);
+  await run('a/2');
+  expect(seen).toEqual(replayed);
+  await run('b/2');
+  expect(seen.toSorted()).toEqual(['a/1', 'a/2', 'b/1', 'b/2']);
 });
 
 test('the cases of an EST client that wait may be judged at the same time', async () => {

@@ -53,6 +53,11 @@ export interface Scenario {
    * its order, in a world of its own, and the chains may be replayed beside each other. Left out: the recording is one chain.
    */
   readonly chain?: (exchange: RecordedExchange) => string;
+  /**
+   * Names the scene that an exchange belongs to, where it rests on those before it of the same scene alone. Left out: on all before it in its chain.
+   * Whoever runs one exchange has those that it rests on replayed first.
+   */
+  readonly scene?: (exchange: RecordedExchange) => string;
   /** Which exchanges of the recording this scenario is about, where the others are replayed by another; all by default. */
   readonly only?: (exchange: RecordedExchange) => boolean;
   /** Exchanges of the file that are not replayed, with the reason; reported as skipped. */
