@@ -64,6 +64,26 @@ describe('the certificate of a device', () => {
     expect((await world.call(...MODULE)).body.spec.genId).toBe(genId);
   });
 
+  it("IS-082: certd away at the first start: the operator's key file stays byte for byte, and serves when certd is there", async () => {
+    const world = await makeWorld();
+    const ca = await world.pki.ca('device');
+    world.dps.enrollments.addGroup({ groupId: 'group', attestation: { type: 'x509', caPem: [ca.certificatePem] } });
+    const { certPem, keyPem } = await world.pki.issueClientCertificate('CN=Dev-X', { caName: 'device' });
+    const key = await world.write('device.key.pem', keyPem);
+    const certificate = await world.write('device.pem', certPem);
+    await configureKeyd(world, { idkey: `file://${key}` });
+    await configureCertd(world, [], `file://${world.folder}/root.pem`, { idcert: `file://${certificate}` });
+    await configureIdentityd(world, x509Provisioning(world, 'Dev-X'), ['m1']);
+    await world.start('keyd');
+    await world.start('identityd');
+    const held = world.call(...DEVICE);
+    await world.logs('identityd', 'the device key is kept');
+    expect(await world.read('device.key.pem')).toBe(keyPem);
+    await world.start('certd');
+    expect((await held).body.spec.deviceId).toBe('Dev-X');
+    expect([await world.read('device.key.pem'), await world.read('device.pem')]).toEqual([keyPem, certPem]);
+  });
+
   it('IS-090, RN-050: reprovision calls that overlap a renewal are answered, and so is everybody else', async () => {
     const world = await makeWorld();
     await configureIssuedDevice(

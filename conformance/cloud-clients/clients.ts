@@ -11,7 +11,7 @@ import {
   type WireResult,
   type World,
 } from '../runner/index.ts';
-import { byDps, byHand, deviceWith, firstTo, headerOf, requestsTo, VECTOR_KEY } from './device.ts';
+import { byDps, byHand, deviceWith, firstTo, headerOf, pathIn, requestsTo, VECTOR_KEY } from './device.ts';
 
 const MODULES = '/identities/modules';
 
@@ -63,6 +63,11 @@ async function signed(world: World, keyHandle: string, message: string): Promise
   return String(expectStatus(await exchange(world.socket('keyd'), 0, request), 200)['signature']);
 }
 
+/** Starts identityd. One that ends when the cloud refuses it has shown its token all the same. */
+async function startOrEnd(world: World): Promise<void> {
+  await startIdentityd(world).catch(() => undefined);
+}
+
 const DPS_RESOURCE = '0ne00abcdef/registrations/dev-01';
 const HUB_RESOURCE = 'myhub.azure-devices.net/devices/dev-01';
 const POLICY = '&skn=registration';
@@ -77,9 +82,9 @@ export const clients = group('identityd as a client of DPS and hub', {
       assert.match(vector(HUB_RESOURCE, known), /&sig=i5f3ScRY7Dc6S6IAYRXMedeDTDUk0mrKkZGpW5AQPCc%3D&/);
       const wish = { provisioning: byDps('0ne00ABCDEF', 'Dev-01'), key: VECTOR_KEY };
       const { world, cloud } = await deviceWith(context, wish);
-      await startIdentityd(world);
+      await startOrEnd(world);
       const register = await firstTo({ cloud }, 'dps');
-      assert.ok(register.target.startsWith('/0ne00ABCDEF/registrations/Dev-01/register?'), 'path');
+      assert.equal(pathIn(register), '/0ne00ABCDEF/registrations/Dev-01/register');
       expectVector(headerOf(register, 'authorization'), DPS_RESOURCE, POLICY);
     },
   ],
@@ -89,9 +94,9 @@ export const clients = group('identityd as a client of DPS and hub', {
     async (context) => {
       const provisioning = byHand('MyHub.azure-devices.net', 'Dev-01', 'parent.iot.test');
       const { world, cloud } = await deviceWith(context, { provisioning, key: VECTOR_KEY });
-      await startIdentityd(world);
+      await startOrEnd(world);
       const list = await firstTo({ cloud }, 'gateway');
-      assert.ok(list.target.startsWith('/devices/Dev-01/modules?'), 'path');
+      assert.equal(pathIn(list), '/devices/Dev-01/modules');
       expectVector(headerOf(list, 'authorization'), HUB_RESOURCE);
     },
   ],
@@ -130,7 +135,7 @@ export const clients = group('identityd as a client of DPS and hub', {
       const again = await ask(world, 'POST', MODULES, { type: 'aziot', moduleId: 'there' });
       const none = await ask(world, 'PUT', `${MODULES}/none?type=aziot`, { type: 'aziot', moduleId: 'none' });
       await cloud.putDevice('Dev-01', { authentication: KEYS, status: 'disabled' });
-      const disabled = await ask(world, 'GET', `${MODULES}/there?type=aziot`);
+      const disabled = await ask(world, 'PUT', `${MODULES}/there?type=aziot`, { type: 'aziot', moduleId: 'there' });
       const statuses = (await requestsTo({ cloud }, 'hub', 3)).map(({ status }) => status);
       for (const status of [409, 404, 403]) assert.ok(statuses.includes(status), `the hub answered ${statuses}`);
       expectError(again, 404, 'ModuleAlreadyExistsOnDevice');

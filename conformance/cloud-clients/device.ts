@@ -76,3 +76,6 @@ export async function firstTo(link: Pick<CloudLink, 'cloud'>, service: SeenReque
 /** The value of a header of a request. */
 export const headerOf = ({ headers }: SeenRequest, name: string): string | undefined =>
   headers.find(([candidate]) => candidate.toLowerCase() === name)?.[1];
+
+/** The path of a request, also where a client behind a proxy sends the whole address. */
+export const pathIn = ({ target }: SeenRequest): string => new URL(target, 'https://service').pathname;

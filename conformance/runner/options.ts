@@ -11,7 +11,8 @@ export const USAGE = `usage: aziot-conformance run [options]          ask the da
        aziot-conformance requirements [--json]  the requirements as a page, or as data
 
 What is asked
-  --profile NAMES     areas, by comma: keys, openssl, certificates, identity, tpm, est-client, dps, hub, est, transport, edge (default: all)
+  --profile NAMES     areas, by comma: keys, openssl, certificates, identity, cloud-clients, tpm, est-client, dps, hub, est, transport, edge
+                      (default: all)
   --only PATTERNS     ids, by comma: KS-0*, TR-027/keyd, keys-files#create
   --strict            "should" and "quirk" count as "must" does
   --without NEEDS     what is lacking on purpose, by comma: pkcs11, tpm, root, uids, control, changes, budget;

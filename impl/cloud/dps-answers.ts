@@ -1,6 +1,7 @@
 import type { HttpsResponse } from '../https/index.ts';
 import { CloudError } from './cloud-error.ts';
-import { parseJson } from './operation.ts';
+import { hubIdFault } from './hub-id.ts';
+import { addressOf, parseJson } from './operation.ts';
 
 /** Where a registration stands. */
 export type RegistrationStep =
@@ -28,6 +29,10 @@ function assigned(state: Members): RegistrationStep {
     const missing = hubName === undefined ? 'assignedHub' : 'deviceId';
     throw new CloudError('invalid-data', `missing field \`${missing}\` in the assignment of DPS`);
   }
+  // Nobody could work with such a device, and it would take the place of one that works.
+  const fault = hubIdFault(deviceId, 'device id');
+  if (fault !== undefined) throw new CloudError('invalid-data', `DPS assigned an impossible device: ${fault}`);
+  addressOf(hubName);
   const authenticationKey = text(members(state['tpm'])['authenticationKey']);
   return { state: 'assigned', hubName, deviceId, authenticationKey };
 }

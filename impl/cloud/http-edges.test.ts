@@ -88,6 +88,10 @@ const HUB_EDGES: readonly (readonly [string, Edge, CloudFailure | 'done', RegExp
   ['half a body', { body: MODULE.slice(0, 20) }, 'invalid-data', /not valid JSON/],
   ['another shape', { body: '[1]' }, 'invalid-data', /not a module/],
   ['null', { body: 'null' }, 'invalid-data', /not a module/],
+  ['another module', { body: MODULE.replace('"m1"', '"m2"') }, 'invalid-data', /about another module/],
+  ['a module of another device', { body: MODULE.replace('Dev-01', 'Dev-02') }, 'invalid-data', /about another device/],
+  ['a module in the spelling of the hub', { body: MODULE.replace('"m1"', '"M1"') }, 'done', /./],
+  ['an error of a megabyte', { status: 400, body: `{"Message":"${'z'.repeat(1_000_000)}"}` }, 'refused', /^.{0,2100}$/],
   ['a page', { body: '<html>', headers: { 'content-type': 'text/html' } }, 'invalid-data', /invalid Content-Type/],
   ['201', { status: 201, body: MODULE }, 'invalid-data', /Expected one of \[200\], got 201 Created/],
   ['204', { status: 204 }, 'invalid-data', /got 204 No Content/],
@@ -145,6 +149,7 @@ describe('every answer to the hub client is one outcome', () => {
     [{ body: '[]' }, 'done'],
     [{ body: `[${MODULE},${MODULE.replace('"637"', 'null')}]` }, 'done'],
     [{ body: '{"value":[]}' }, 'invalid-data: the answer of the hub is not a list of modules'],
+    [{ body: `[${MODULE.replace('Dev-01', 'x')}]` }, 'invalid-data: the answer of the hub is about another device'],
     [{ body: '[{"moduleId":"m1"}]' }, 'invalid-data: the answer of the hub is not a list of modules'],
   ] as const)('a list that is answered with %o', async (edge, expected) => {
     server.use(http.get(HUB, () => answer(edge)));
@@ -216,6 +221,8 @@ describe('every answer to the DPS client is one outcome', () => {
       { body: '{"status":"assigned","registrationState":{"assignedHub":"h"}}' },
       /deviceId/,
     ],
+    ['CL-028: a hub that is no host', { body: ASSIGNED.replace('hub1.iot.test', 'https://x/y') }, /is not a host name/],
+    ['CL-028: the device ..', { body: ASSIGNED.replace('Dev-01', '..') }, /^invalid-data: DPS assigned an impossible/],
     ['401', { status: 401, body: '{"errorCode":401002,"message":"Unauthorized"}' }, 'auth: Unauthorized'],
     ['half a body', { body: ASSIGNED.slice(0, 30) }, /^invalid-data: the answer is not valid JSON/],
   ] as const)('a poll that is answered with %s', async (_, edge, expected) => {

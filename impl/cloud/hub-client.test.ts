@@ -123,7 +123,10 @@ describe('answers of the hub', () => {
       authentication: { type: 'certificateAuthority' },
       more: 1,
     };
-    cloud.answer({ status: 200, body: [MODULE, odd, { moduleId: 'n', deviceId: 'd', authentication: null }] });
+    cloud.answer({
+      status: 200,
+      body: [MODULE, odd, { moduleId: 'n', deviceId: MODULE.deviceId, authentication: null }],
+    });
     const list = await hubOf(cloud).list();
     expect(list.map((module) => [module.moduleId, module.generationId])).toEqual([
       ['m1', '637'],

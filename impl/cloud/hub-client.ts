@@ -67,16 +67,31 @@ function toModule(record: Static<typeof MODULE>): HubModule {
   };
 }
 
-function readModule(answer: HttpsResponse): HubModule {
-  const value = parseJson(answer);
-  if (!moduleShape.Check(value)) throw new CloudError('invalid-data', 'the answer of the hub is not a module');
-  return toModule(value);
+/** Some operations of the hub take an id in any case and answer with its own spelling. */
+const isSameId = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
+
+function expectDevice(device: HubDevice, { deviceId }: HubModule): void {
+  if (!isSameId(deviceId, device.deviceId))
+    throw new CloudError('invalid-data', 'the answer of the hub is about another device');
 }
 
-function readList(answer: HttpsResponse): HubModule[] {
+/** The module that was asked for: believed otherwise, a caller would be given the key of another one. */
+function readModule(answer: HttpsResponse, device: HubDevice, moduleId: string): HubModule {
+  const value = parseJson(answer);
+  if (!moduleShape.Check(value)) throw new CloudError('invalid-data', 'the answer of the hub is not a module');
+  const module = toModule(value);
+  expectDevice(device, module);
+  if (!isSameId(module.moduleId, moduleId))
+    throw new CloudError('invalid-data', 'the answer of the hub is about another module');
+  return module;
+}
+
+function readList(answer: HttpsResponse, device: HubDevice): HubModule[] {
   const value = parseJson(answer);
   if (!listShape.Check(value)) throw new CloudError('invalid-data', 'the answer of the hub is not a list of modules');
-  return value.map(toModule);
+  const modules = value.map(toModule);
+  for (const module of modules) expectDevice(device, module);
+  return modules;
 }
 
 /** The hub's own word, which a 404 of something in between does not have. */
@@ -111,16 +126,17 @@ export function createHubClient(context: CloudContext, device: HubDevice): HubCl
   }
 
   return {
-    list: async () => readList(await ask('GET', undefined, {})),
-    get: async (moduleId) => readModule(await ask('GET', moduleId, {})),
+    list: async () => readList(await ask('GET', undefined, {}), device),
+    get: async (moduleId) => readModule(await ask('GET', moduleId, {}), device, moduleId),
     async create(moduleId) {
       const body = JSON.stringify({ moduleId, deviceId: device.deviceId });
-      return readModule(await ask('PUT', moduleId, { body }));
+      return readModule(await ask('PUT', moduleId, { body }), device, moduleId);
     },
     async update(moduleId, keys) {
       const symmetricKey = { primaryKey: keys.primary, secondaryKey: keys.secondary };
       const body = { moduleId, deviceId: device.deviceId, authentication: { symmetricKey, type: 'sas' } };
-      return readModule(await ask('PUT', moduleId, { body: JSON.stringify(body), ifMatch: '*' }));
+      const answer = await ask('PUT', moduleId, { body: JSON.stringify(body), ifMatch: '*' });
+      return readModule(answer, device, moduleId);
     },
     async delete(moduleId) {
       const answer = await send('DELETE', moduleId, { ifMatch: '*' });

@@ -10,4 +10,5 @@ export type { CloudContext } from './context.ts';
 export type { CloudCredential } from './credential.ts';
 export { type Assignment, type DpsTpm, type Registration, registerDevice } from './dps-client.ts';
 export { createHubClient, type HubClient, type HubDevice, type HubModule, type ModuleKeys } from './hub-client.ts';
+export { hubIdFault } from './hub-id.ts';
 export type { SignToken } from './sas-token.ts';

@@ -49,8 +49,8 @@ export function segment(id: string): string {
 /** What no host has, and what the URL parser would read as something else, or silently drop (CR, LF, tab). */
 const NOT_OF_A_HOST = /[\s\p{Cc}\\/?#@]/u;
 
-/** Host as a request names it: the default port is left out. Throws for a text that is no host. */
-function addressOf(host: string): { origin: string; hostHeader: string } {
+/** Host as a request names it: the default port is left out. Throws CloudError for a text that is no host. */
+export function addressOf(host: string): { origin: string; hostHeader: string } {
   if (NOT_OF_A_HOST.test(host)) {
     throw new CloudError(
       'refused',
@@ -198,11 +198,15 @@ export function parseJson(answer: HttpsResponse): unknown {
   }
 }
 
-/** The string members of a JSON object answer that may hold an error text, or undefined. */
+/** No more of a service's text goes into answers and the log. */
+const LONGEST_TEXT = 2000;
+
+/** The error text of a JSON object answer, or undefined. */
 function memberText(value: unknown, names: readonly string[]): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const members = value as Record<string, unknown>;
-  return names.map((name) => members[name]).find((text) => typeof text === 'string');
+  const text = names.map((name) => members[name]).find((member) => typeof member === 'string');
+  return text !== undefined && text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 }
 
 function reportsParentOutage(answer: HttpsResponse): boolean {

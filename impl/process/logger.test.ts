@@ -51,4 +51,10 @@ describe('log lines', () => {
       expect.stringContaining('[INFO] - x'),
     ]);
   });
+
+  it('a message cannot begin a record of its own, nor steer a terminal', () => {
+    expect(logged(undefined, (log) => log.warn('bad\r\n<3>2026-01-01T00:00:00Z [ERR!] - forged\u001b[31m\n'))).toEqual([
+      '<4>2026-01-31T08:15:00Z [WARN] - bad\n  <3>2026-01-01T00:00:00Z [ERR!] - forged\\u001b[31m\n',
+    ]);
+  });
 });

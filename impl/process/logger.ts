@@ -69,9 +69,21 @@ function rankFor(filter: LogFilter, target: string): number {
   return own?.rank ?? filter.defaultRank;
 }
 
+const CONTROL = /\p{Cc}/u;
+
+/** A message as one record: what others wrote into it (an error text of a service, a path) cannot begin a record of its own. */
+function asOneRecord(message: string): string {
+  if (!CONTROL.test(message)) return message;
+  return message
+    .trimEnd()
+    .replaceAll(/\r?\n/g, '\n  ')
+    .replaceAll(/[^\P{Cc}\n\t]/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /**
  * Makes the log of a daemon. `write` gets one whole line with its newline.
- * Form: `<P>TIMESTAMP [LEVL] - MESSAGE`, with `[TARGET]` before the message for debug and trace (spec/transport.md 10).
+ * Form: `<P>TIMESTAMP [LEVL] - MESSAGE`, with `[TARGET]` before the message for debug and trace (spec/transport.md 10). Further lines of a message are
+ * indented, other control characters written as `\\u001b`.
  */
 export function createLogger(options: {
   readonly target: string;
@@ -97,7 +109,7 @@ export function createLogger(options: {
       if (RANK[level] > limit || (filter.pattern && !filter.pattern.test(message))) return;
       const time = timeOf(options.now());
       const where = RANK[level] >= RANK.debug ? `[${target}] ` : '';
-      options.write(`<${SYSLOG[level]}>${time} [${LABEL[level]}] - ${where}${message}\n`, level);
+      options.write(`<${SYSLOG[level]}>${time} [${LABEL[level]}] - ${where}${asOneRecord(message)}\n`, level);
     };
     return {
       error: (message) => put('error', message),
