@@ -102,33 +102,6 @@ describe('the network at start', () => {
     expect((await world.call(...REPROVISION)).status).toBe(204);
     expect((await world.call(...MODULE)).body.spec.moduleId).toBe('m1');
   });
-
-  it('CL-044: a second attempt carries a token of its own, not that of the first', async () => {
-    const world = await provisioned();
-    const unavailable = { kind: 'status', status: 503, headers: { 'retry-after': '2' } } as const;
-    world.hub.faults.add({ fault: unavailable, where: '/modules/m1', times: 1 });
-    world.hub.journal.clear();
-    expect((await world.call(...MODULE)).status).toBe(200);
-    const [first, second, ...more] = world.hub.journal.list();
-    const [early = 0, late = 0] = [first, second].map((seen) =>
-      Number(/&se=(\d+)/.exec(seen?.headers.find(([name]) => name === 'authorization')?.[1] ?? '')?.[1]),
-    );
-    expect(more).toEqual([]);
-    expect(late - early).toBeGreaterThanOrEqual(2);
-  });
-
-  it('CL-014, CL-026, CL-047: eight polls of DPS, each with a token of its own', async () => {
-    const world = await makeWorld({ dps: { assigningPolls: 7 } });
-    enrolSymmetric(world);
-    await configureIdentityd(world, symmetricProvisioning(world), []);
-    await world.start('keyd');
-    await world.start('identityd');
-    expect((await world.call(...DEVICE)).body.spec.deviceId).toBe('Dev-A');
-    const polls = world.dps.journal.list().filter(({ method }) => method === 'GET');
-    expect(polls.map(({ status }) => status)).toEqual([...Array(7).fill(202), 200]);
-    const tokens = polls.map(({ headers }) => headers.find(([name]) => name === 'authorization')?.[1]);
-    expect(new Set(tokens).size).toBe(8);
-  });
 });
 
 describe('who is spoken to', () => {

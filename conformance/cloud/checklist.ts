@@ -61,10 +61,16 @@ export const cloudChecklist: Checklist = {
   },
   without: {
     43: clock('impl/cloud/hub-client.test.ts', 'an attempt may last 70 s, no setting makes it shorter'),
-    45: clock('impl/cloud/retry.test.ts and impl/cloud/hub-client.test.ts', 'its pauses are 60 s to 330 s'),
+    45: clock(
+      'impl/cloud/retry.test.ts and impl/cloud/hub-client.test.ts',
+      'its pauses are 60 s to 330 s; that the first one is kept is seen of the process: test/identity-retries.test.ts',
+    ),
     46: clock('impl/cloud/retry.test.ts and impl/cloud/hub-client.test.ts', 'its pauses are 60 s to 330 s'),
     47: clock('impl/cloud/hub-client.test.ts', 'the pause is 60 s at least'),
     48: clock('impl/cloud/retry.test.ts', 'the pause is 60 s at least'),
-    49: clock('impl/cloud/retry.test.ts and impl/identity/provisioning-report.test.ts', 'the pause is ten minutes'),
+    49: clock(
+      'impl/cloud/retry.test.ts and impl/identity/provisioning-report.test.ts',
+      'the pause is ten minutes; that it is kept is seen of the process: test/identity-retries.test.ts',
+    ),
   },
 };
