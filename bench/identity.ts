@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type IdentityWorld, startIdentity } from './identity-world.ts';
 import type { Rate } from './load.ts';
 import { ceiling, inProcess } from './processes.ts';
-import { markdownTable, median, rateText } from './report.ts';
+import { type Figures, markdownTable, median, medianRate, rateText } from './report.ts';
 
 /** Where the system puts the processes changes within seconds, and the rates with it: many short rounds by turns. */
 const RATE_ROUNDS = 7;
@@ -16,20 +16,13 @@ const ROUNDS = 7;
 const CREATIONS = 10_000;
 const CREATORS = 8;
 
-const middle = (rates: readonly Rate[], member: Exclude<keyof Rate, 'perCaller'>): number =>
-  median(rates.map((rate) => rate[member]));
-
-function rateRow(name: string, rates: readonly Rate[]): string[] {
-  const milliseconds = (member: 'p50' | 'p99') => middle(rates, member).toFixed(2);
-  const failures = rates.reduce((sum, rate) => sum + rate.failures, 0);
-  return [
-    name,
-    rateText(middle(rates, 'requestsPerSecond')),
-    milliseconds('p50'),
-    milliseconds('p99'),
-    String(failures),
-  ];
-}
+const rateRow = (name: string, { requestsPerSecond, p50, p99, failures }: Figures): string[] => [
+  name,
+  rateText(requestsPerSecond),
+  p50.toFixed(2),
+  p99.toFixed(2),
+  String(failures),
+];
 
 async function rates(): Promise<string> {
   const rows: string[][] = [];
@@ -51,13 +44,14 @@ async function rates(): Promise<string> {
     const of = caller === 'module' ? 'module' : 'device';
     // both are compiled by the time that counts
     await Promise.all([load(bare.socketPath), load(world.socketPath)]);
-    const [best, ours]: [Rate[], Rate[]] = [[], []];
+    const rounds: Record<'bare' | 'ours', Rate[]> = { bare: [], ours: [] };
     for (let round = 0; round < RATE_ROUNDS; round++) {
-      best.push(await load(bare.socketPath));
-      ours.push(await load(world.socketPath));
+      rounds.bare.push(await load(bare.socketPath));
+      rounds.ours.push(await load(world.socketPath));
     }
+    const [best, ours] = [medianRate(rounds.bare), medianRate(rounds.ours)];
     rows.push(rateRow(`bare node:http, the answer for a ${of}`, best), rateRow(`own identity of a ${of}`, ours));
-    const share = middle(ours, 'requestsPerSecond') / middle(best, 'requestsPerSecond');
+    const share = ours.requestsPerSecond / best.requestsPerSecond;
     shares.push(`${of} ${share.toFixed(2)}`);
     bare.close();
     await world.close();

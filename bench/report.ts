@@ -1,3 +1,5 @@
+import type { Rate } from './load.ts';
+
 /** Median of the numbers; NaN for none. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -5,6 +7,16 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1
     ? (sorted[middle] ?? Number.NaN)
     : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
+}
+
+/** What a table tells of loads. */
+export type Figures = Pick<Rate, 'requestsPerSecond' | 'p50' | 'p99' | 'failures'>;
+
+/** Medians of several loads, and all their failures. */
+export function medianRate(rates: readonly Rate[]): Figures {
+  const middle = (member: keyof Figures) => median(rates.map((rate) => rate[member]));
+  const failures = rates.reduce((sum, rate) => sum + rate.failures, 0);
+  return { requestsPerSecond: middle('requestsPerSecond'), p50: middle('p50'), p99: middle('p99'), failures };
 }
 
 /** A Markdown table, so that a run can be pasted into the README. */
