@@ -11,7 +11,7 @@ import {
   type WireResult,
   type World,
 } from '../runner/index.ts';
-import { byDps, byHand, deviceWith, firstTo, headerOf, pathIn, requestsTo, VECTOR_KEY } from './device.ts';
+import { byDps, byHand, deviceWith, firstTo, HUB_KEYS, headerOf, pathIn, requestsTo, VECTOR_KEY } from './device.ts';
 
 const MODULES = '/identities/modules';
 
@@ -34,14 +34,11 @@ function expectVector(token: string | undefined, resource: string, policy = ''):
   assert.ok(left > 0 && left <= 900, `it lives for ${left} s`);
 }
 
-const PRIMARY_KEY = VECTOR_KEY.toString('base64');
-const KEYS = { type: 'sas', primaryKey: PRIMARY_KEY, secondaryKey: PRIMARY_KEY };
-
 /** A device that its hub knows, not started yet. */
 async function hubDevice(context: Context) {
   const provisioning = byHand('hub1.iot.test', 'Dev-01');
   const made = await deviceWith(context, { provisioning, key: VECTOR_KEY });
-  await made.cloud.putDevice('Dev-01', { authentication: KEYS });
+  await made.cloud.putDevice('Dev-01', { authentication: HUB_KEYS });
   return made;
 }
 
@@ -134,7 +131,7 @@ export const clients = group('identityd as a client of DPS and hub', {
       await startIdentityd(world);
       const again = await ask(world, 'POST', MODULES, { type: 'aziot', moduleId: 'there' });
       const none = await ask(world, 'PUT', `${MODULES}/none?type=aziot`, { type: 'aziot', moduleId: 'none' });
-      await cloud.putDevice('Dev-01', { authentication: KEYS, status: 'disabled' });
+      await cloud.putDevice('Dev-01', { authentication: HUB_KEYS, status: 'disabled' });
       const disabled = await ask(world, 'PUT', `${MODULES}/there?type=aziot`, { type: 'aziot', moduleId: 'there' });
       const statuses = (await requestsTo({ cloud }, 'hub', 3)).map(({ status }) => status);
       for (const status of [409, 404, 403]) assert.ok(statuses.includes(status), `the hub answered ${statuses}`);

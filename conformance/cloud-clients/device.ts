@@ -4,6 +4,9 @@ import type { Context, World } from '../runner/index.ts';
 
 /** The key of the vectors of cloud.md 2. */
 export const VECTOR_KEY = Buffer.from('bW9jay1pb3QtcHJvdmlzaW9uLWtleQ==', 'base64');
+const KEY = VECTOR_KEY.toString('base64');
+/** What a hub knows of a device with that key. */
+export const HUB_KEYS = { type: 'sas', primaryKey: KEY, secondaryKey: KEY };
 const WAIT_MS = 30_000;
 
 /** What is particular to one device. */

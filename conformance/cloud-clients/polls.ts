@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type CloudLink, startIdentityd } from '../cloud/index.ts';
 import { besideEachOther, type Context, exchange, expectStatus, type World } from '../runner/index.ts';
-import { byDps, deviceWith, requestsTo, VECTOR_KEY } from './device.ts';
+import { byDps, deviceWith, HUB_KEYS, requestsTo, VECTOR_KEY } from './device.ts';
 
 const REGISTER = '/register?';
 const POLL = '/operations/';
@@ -24,6 +24,7 @@ async function scripted(
   { polls, headers }: { readonly polls: number; readonly headers?: Readonly<Record<string, string>> },
 ) {
   const link = await deviceWith(context, { provisioning: byDps('0ne00Test01', 'Dev-01'), key: VECTOR_KEY });
+  await link.cloud.putDevice('Dev-01', { authentication: HUB_KEYS });
   const answer = (status: number, body: object) => ({ kind: 'status', status, body: JSON.stringify(body), headers });
   await link.cloud.fault('dps', answer(202, ASSIGNING), { where: REGISTER, times: 1 });
   if (polls > 1) await link.cloud.fault('dps', answer(202, ASSIGNING), { where: POLL, times: polls - 1 });
