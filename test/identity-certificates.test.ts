@@ -99,8 +99,12 @@ describe('the certificate of a device', () => {
     await world.start('identityd');
     await world.dps.journal.wait(({ fault }) => fault === 'delay');
     const calls = [world.call(...REPROVISION), world.call(...REPROVISION)];
+    let answered = 0;
+    for (const call of calls) void call.then(() => answered++);
     expect((await world.call('identityd', 'GET', '/identities/provisioning')).body.registration_id).toBe('Dev-X');
     expect((await world.call(...DEVICE)).status).toBe(200);
+    expect((await world.call(...MODULE)).status).toBe(200);
+    expect(answered, 'all this while the renewal waits for DPS').toBe(0);
     expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([204, 204]);
     await world.logs('identityd', 'Certificate idcert was renewed.');
     expect((await world.call(...MODULE)).status).toBe(200);

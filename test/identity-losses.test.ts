@@ -198,9 +198,10 @@ describe('a slow hub', () => {
     world.hub.faults.add({ fault: { kind: 'never' }, where: '/modules/m1', times: 1 });
     const hangUp = new AbortController();
     let slowIsOver = false;
-    const slow = world.call(...MODULE, undefined, hangUp.signal).catch(() => {
+    const over = () => {
       slowIsOver = true;
-    });
+    };
+    const slow = world.call(...MODULE, undefined, hangUp.signal).then(over, over);
     await world.hub.journal.wait(({ target, fault }) => target.includes('/modules/m1') && fault === 'never');
     const statuses = [
       await world.call(...STATUS),
