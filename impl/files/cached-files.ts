@@ -74,8 +74,7 @@ export class CachedFiles<T> {
   /** What the file at `path` holds now. Rejects with the system error, or for what is no plain file of the largest size. */
   read(path: string): Promise<T> | T {
     const known = this.#entries.get(path);
-    const unchanged =
-      known?.mark && this.#watches.markOf(path) === known.mark && performance.now() - known.lookedAt < LOOK_AGAIN_MS;
+    const unchanged = known?.mark?.current && performance.now() - known.lookedAt < LOOK_AGAIN_MS;
     return unchanged ? known.content : this.#look(path);
   }
 

@@ -2,14 +2,23 @@ import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 /** Stands for the state of a folder between two changes; compared by identity. */
-export type FolderMark = { readonly folder: string };
+export interface FolderMark {
+  /** Until something in the folder changes, or it is not watched any more. */
+  readonly current: boolean;
+}
+
+/** A folder that is watched. */
+interface Watched {
+  readonly watcher: FSWatcher;
+  mark: { current: boolean };
+}
 
 /**
  * Watches the folders of files, so that a file need not be looked at before each use. Says nothing about folders that cannot be
  * watched (not there, too many watches, a file system without events).
  */
 export class FolderWatches {
-  readonly #folders = new Map<string, { readonly watcher: FSWatcher; mark: FolderMark }>();
+  readonly #folders = new Map<string, Watched>();
 
   /** A mark that stays the same as long as nothing in the file's folder changes; undefined where the folder cannot be watched. */
   markOf(path: string): FolderMark | undefined {
@@ -28,10 +37,12 @@ export class FolderWatches {
     } catch {
       return undefined;
     }
-    const watched = { watcher, mark: { folder } };
+    const watched = { watcher, mark: { current: true } };
     this.#folders.set(folder, watched);
     watcher.on('change', (_, name) => {
-      watched.mark = { folder };
+      if (!watched.mark.current) return;
+      watched.mark.current = false;
+      watched.mark = { current: true };
       // the folder itself was moved or removed: its name may lead to another one now
       if (name === null || name === basename(folder)) this.#drop(folder);
     });
@@ -40,7 +51,10 @@ export class FolderWatches {
   }
 
   #drop(folder: string): void {
-    this.#folders.get(folder)?.watcher.close();
+    const watched = this.#folders.get(folder);
+    if (!watched) return;
+    watched.mark.current = false;
+    watched.watcher.close();
     this.#folders.delete(folder);
   }
 }

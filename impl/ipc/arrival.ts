@@ -16,6 +16,8 @@ export interface Arrival {
   readonly target: string;
   /** Its headers as JSON, without the values of the secret ones; for the log. */
   readonly headerText: string;
+  /** `checked`: neither target nor headers, of the request and of its answer, can hold a control character. */
+  readonly text: 'checked' | undefined;
   /** Value of `content-type`. */
   readonly contentType: string | undefined;
   /** False while a part of the body has not come. */

@@ -45,20 +45,29 @@ function checkShape(schema: TSchema, value: unknown): unknown {
   throw bodyInvalid(`${where}: ${first?.message ?? 'does not fit the expected shape'}`);
 }
 
-/**
- * Applies the body rules of POST and DELETE (`absent` where the type is not JSON) or PUT (415, always parsed), in the order of
- * spec/transport.md 6. `method` is undefined where the route lacks it: the body is still syntax-checked first.
- */
-export async function takeBody(
-  verb: 'POST' | 'PUT' | 'DELETE',
+type VerbWithBody = 'POST' | 'PUT' | 'DELETE';
+
+/** The bytes of a body, at hand or when they have come. A PUT whose type is not JSON is refused before (415; spec/transport.md 6). */
+export function bodyOf(
+  verb: VerbWithBody,
   arrival: Arrival,
-  method: Method | undefined,
   largestBytes = BODY_LIMIT_BYTES,
-): Promise<unknown> {
+): Buffer | Promise<Buffer> {
   const { contentType } = arrival;
   if (verb === 'PUT' && contentType !== undefined && !isJson(contentType)) throw new ServiceError('body-not-json');
-  const coming = arrival.body(largestBytes);
-  const bytes = coming instanceof Promise ? await coming : coming;
+  return arrival.body(largestBytes);
+}
+
+/**
+ * Applies the body rules of POST and DELETE (`absent` where the type is not JSON) or PUT (always parsed), in the order of
+ * spec/transport.md 6. `method` is undefined where the route lacks it: the body is still syntax-checked first.
+ */
+export function readBody(
+  verb: VerbWithBody,
+  bytes: Buffer,
+  contentType: string | undefined,
+  method: Method | undefined,
+): unknown {
   const absent = verb !== 'PUT' && (bytes.length === 0 || (contentType !== undefined && !isJson(contentType)));
   const value = absent ? undefined : parse(bytes);
   if (!method) throw new ServiceError('method-not-allowed');

@@ -1,6 +1,6 @@
 import { causeChain, type Logger } from '../process/index.ts';
 import type { Arrival } from './arrival.ts';
-import { takeBody } from './body.ts';
+import { bodyOf, readBody } from './body.ts';
 import type { HangUp } from './hang-up.ts';
 import type { Call, Reply, ServiceApi } from './route.ts';
 import { methodOf, type RouteFinder } from './router.ts';
@@ -21,7 +21,9 @@ async function run({ api, finder }: Service, arrival: Arrival, uid: Uid, hangUp:
   const method = methodOf(route, verb);
   let body: unknown;
   if (verb === 'POST' || verb === 'PUT' || verb === 'DELETE') {
-    body = await takeBody(verb, arrival, method, api.largestBodyBytes);
+    const coming = bodyOf(verb, arrival, api.largestBodyBytes);
+    const bytes = coming instanceof Promise ? await coming : coming;
+    body = readBody(verb, bytes, arrival.contentType, method);
   }
   if (!method) throw new ServiceError('method-not-allowed');
   const call: Call = {
@@ -34,7 +36,7 @@ async function run({ api, finder }: Service, arrival: Arrival, uid: Uid, hangUp:
       return hangUp.signal;
     },
   };
-  return method.handle(call);
+  return await method.handle(call);
 }
 
 function logFailure(log: Logger, error: ServiceError): void {
@@ -50,7 +52,7 @@ function logFailure(log: Logger, error: ServiceError): void {
 export async function runExchange(service: Service, arrival: Arrival, uid: Uid, hangUp: HangUp): Promise<void> {
   const { api, log } = service;
   const info = log.enabled('info');
-  if (info) log.info(`<-- ${arrival.method} ${arrival.target} ${arrival.headerText}`);
+  if (info) log.info(`<-- ${arrival.method} ${arrival.target} ${arrival.headerText}`, arrival.text);
   let status: number;
   let headers: string;
   try {
@@ -67,5 +69,5 @@ export async function runExchange(service: Service, arrival: Arrival, uid: Uid, 
     headers = arrival.send({ status, body: { message }, ...more }, { close: !arrival.complete });
   }
   if (log.enabled('debug')) log.for('http').debug(`${arrival.method} ${arrival.target} of user ${uid}`);
-  if (info) log.info(`--> ${status} ${headers}`);
+  if (info) log.info(`--> ${status} ${headers}`, arrival.text);
 }

@@ -43,6 +43,7 @@ function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
 
 /** A request that node:http has read. */
 export class NodeArrival implements Arrival {
+  readonly text = undefined;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
 

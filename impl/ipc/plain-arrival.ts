@@ -24,6 +24,7 @@ function httpDate(): string {
 /** A plain request that is here with its whole body. */
 export class PlainArrival implements Arrival {
   readonly complete = true;
+  readonly text = 'checked';
   /** Set once the answer has been written: whether the connection is to end. */
   ends = false;
   #sent = false;

@@ -93,7 +93,8 @@ export class FilePlace implements KeyPlace {
   }
 
   async hmac(message: Buffer): Promise<Buffer | undefined> {
-    const key = symmetricOf(await this.#cache.read(this.path), this.path);
+    const reading = this.#cache.read(this.path);
+    const key = symmetricOf(reading instanceof Promise ? await reading : reading, this.path);
     return key && hmacSha256(key, message);
   }
 

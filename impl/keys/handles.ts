@@ -66,14 +66,22 @@ export class Handles {
   }
 
   /** What a handle stands for; throws the 400 of `handle`. */
-  async open(handle: string): Promise<KeyRef> {
+  open(handle: string): KeyRef | Promise<KeyRef> {
     const name = nameOf(handle);
+    const mark = this.#mark();
+    return mark instanceof Promise
+      ? mark.then((read) => this.#openMarked(handle, name, read))
+      : this.#openMarked(handle, name, mark);
+  }
+
+  #openMarked(handle: string, name: string, mark: object | undefined): KeyRef | Promise<KeyRef> {
     const known = this.#believed.get(name);
-    const mark = await this.#mark();
-    if (known && known.mark === mark) {
-      if (mark === undefined && known.until <= performance.now()) this.#confirm(handle, name, known);
-      return known.ref;
-    }
+    if (!known || known.mark !== mark) return this.#openNew(handle, name, mark);
+    if (mark === undefined && known.until <= performance.now()) this.#confirm(handle, name, known);
+    return known.ref;
+  }
+
+  async #openNew(handle: string, name: string, mark: object | undefined): Promise<KeyRef> {
     const ref = await openHandle(handle, this.#mac);
     // the key that verified it is the one from before, unless it was replaced meanwhile
     if (mark !== (await this.#mark())) return ref;

@@ -115,13 +115,14 @@ export class KeyService {
 
   /** ECDSA over a digest (DER), or HMAC-SHA256 over a message. */
   async sign(uid: Uid, handle: string, algorithm: 'ECDSA' | 'HMAC-SHA256', input: Buffer): Promise<Buffer> {
-    const ref = await this.#open(uid, handle);
+    const opening = this.#open(uid, handle);
+    const ref = opening instanceof Promise ? await opening : opening;
     if ((algorithm === 'ECDSA') !== (ref.kind === 'KeyPair')) throw wrongMechanism();
     if (ref.kind === 'Derived') return hmacSha256(await this.#derivedKey(uid, ref), input);
-    return this.#noted(
-      ref.id,
-      ref.kind === 'KeyPair' ? this.#pairs.sign(ref.id, 'ECDSA', input) : this.#keys.hmac(ref.id, input),
-    );
+    const { kind, id } = ref;
+    const answer = await (kind === 'KeyPair' ? this.#pairs.sign(id, 'ECDSA', input) : this.#keys.hmac(id, input));
+    this.#index.note(id);
+    return answer;
   }
 
   /** The bare RSA private-key operation. */
@@ -190,8 +191,12 @@ export class KeyService {
   }
 
   /** A handle is a bearer token, but none works for the key that signs handles: its holder could sign others. */
-  async #open(uid: Uid, handle: string): Promise<KeyRef> {
-    const ref = await this.#handles.open(handle);
+  #open(uid: Uid, handle: string): KeyRef | Promise<KeyRef> {
+    const ref = this.#handles.open(handle);
+    return ref instanceof Promise ? ref.then((opened) => this.#usable(uid, opened)) : this.#usable(uid, ref);
+  }
+
+  #usable(uid: Uid, ref: KeyRef): KeyRef {
     if (ref.kind !== 'Derived' && ref.id === HANDLE_VALIDATION_KEY) this.#allow(uid, ref.id);
     return ref;
   }

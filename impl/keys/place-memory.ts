@@ -25,13 +25,21 @@ export class PlaceMemory {
   }
 
   /** The first answer of the places; undefined where the key is in none of them. */
-  async firstOf<T>(
+  firstOf<T>(
     id: string,
     places: readonly KeyPlace[],
     ask: (place: KeyPlace) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     const [first] = places;
-    if (first && places.length === 1) return ask(first);
+    return first && places.length === 1 ? ask(first) : this.#firstOfMany(id, places, ask);
+  }
+
+  async #firstOfMany<T>(
+    id: string,
+    places: readonly KeyPlace[],
+    ask: (place: KeyPlace) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const [first] = places;
     const known = this.#known(id, places);
     if (known) {
       const answer = await ask(known);

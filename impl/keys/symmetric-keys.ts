@@ -119,7 +119,8 @@ export class SymmetricKeys {
   }
 
   async #use(id: string, ask: (place: KeyPlace) => Promise<Buffer | undefined>): Promise<Buffer> {
-    await this.#locks.settled(id);
+    const changing = this.#locks.settled(id);
+    if (changing) await changing;
     const answer = await this.#memory.firstOf(id, this.#places.ofKey(id), ask);
     if (answer === undefined) throw unsuitable(`key "${id}" does not exist`);
     return answer;

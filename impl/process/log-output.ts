@@ -17,8 +17,8 @@ export interface LogOutput {
 
 /** Gathers lines into few writes to the descriptor. */
 export function logOutput(fd: number): LogOutput {
-  let waiting: string[] = [];
-  let size = 0;
+  /** Grows by pieces that are copied once, when it is written. */
+  let waiting = '';
   let dropped = 0;
   /** A write is under way. */
   let busy = false;
@@ -28,9 +28,8 @@ export function logOutput(fd: number): LogOutput {
   const take = (): Buffer => {
     const note =
       dropped > 0 ? `<4>${new Date().toISOString().slice(0, 19)}Z [WARN] - ${dropped} log lines were dropped\n` : '';
-    const text = Buffer.from(waiting.join('') + note);
-    waiting = [];
-    size = 0;
+    const text = Buffer.from(waiting + note);
+    waiting = '';
     dropped = 0;
     return text;
   };
@@ -56,18 +55,17 @@ export function logOutput(fd: number): LogOutput {
   };
 
   const schedule = () => {
-    if (urgent || size > GATHER_BYTES) begin();
+    if (urgent || waiting.length > GATHER_BYTES) begin();
     else gathering ??= setTimeout(begin, GATHER_MS);
   };
 
   return {
     write(line, level) {
-      if (size > MOST_WAITING_BYTES) {
+      if (waiting.length > MOST_WAITING_BYTES) {
         dropped++;
         return;
       }
-      waiting.push(line);
-      size += line.length;
+      waiting += line;
       urgent ||= level === 'error' || level === 'warn';
       if (!busy) schedule();
     },

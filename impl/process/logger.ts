@@ -5,7 +5,8 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace';
 export interface Logger {
   error(message: string): void;
   warn(message: string): void;
-  info(message: string): void;
+  /** @param checked the message is known to be one line without control characters. */
+  info(message: string, checked?: 'checked'): void;
   debug(message: string): void;
   trace(message: string): void;
   /** The same log under another target name (`http`, `est`, …), which `AZIOT_LOG` can filter by. */
@@ -105,16 +106,19 @@ export function createLogger(options: {
   };
   const make = (target: string): Logger => {
     const limit = rankFor(filter, target);
-    const put = (level: LogLevel, message: string) => {
+    const put = (level: LogLevel, message: string, checked?: 'checked') => {
       if (RANK[level] > limit || (filter.pattern && !filter.pattern.test(message))) return;
       const time = timeOf(options.now());
       const where = RANK[level] >= RANK.debug ? `[${target}] ` : '';
-      options.write(`<${SYSLOG[level]}>${time} [${LABEL[level]}] - ${where}${asOneRecord(message)}\n`, level);
+      options.write(
+        `<${SYSLOG[level]}>${time} [${LABEL[level]}] - ${where}${checked ? message : asOneRecord(message)}\n`,
+        level,
+      );
     };
     return {
       error: (message) => put('error', message),
       warn: (message) => put('warn', message),
-      info: (message) => put('info', message),
+      info: (message, checked) => put('info', message, checked),
       debug: (message) => put('debug', message),
       trace: (message) => put('trace', message),
       for: (name) => make(`${options.target}:${name}`),
