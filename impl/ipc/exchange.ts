@@ -14,6 +14,29 @@ export interface Service {
   readonly log: Logger;
 }
 
+/** A call whose signal is made when a handler asks for it. */
+class CheckedCall implements Call {
+  readonly uid: Uid;
+  readonly params: readonly string[];
+  readonly query: URLSearchParams;
+  readonly version: string;
+  readonly body: unknown;
+  readonly #hangUp: HangUp;
+
+  constructor({ uid, params, query, version, body }: Omit<Call, 'signal'>, hangUp: HangUp) {
+    this.uid = uid;
+    this.params = params;
+    this.query = query;
+    this.version = version;
+    this.body = body;
+    this.#hangUp = hangUp;
+  }
+
+  get signal(): AbortSignal {
+    return this.#hangUp.signal;
+  }
+}
+
 /** One request through all checks in their documented order to its reply (spec/transport.md 6). */
 async function run({ api, finder }: Service, arrival: Arrival, uid: Uid, hangUp: HangUp): Promise<Reply> {
   const { route, params, query, version } = finder.find(arrival.target);
@@ -26,17 +49,7 @@ async function run({ api, finder }: Service, arrival: Arrival, uid: Uid, hangUp:
     body = readBody(verb, bytes, arrival.contentType, method);
   }
   if (!method) throw new ServiceError('method-not-allowed');
-  const call: Call = {
-    uid,
-    params,
-    query,
-    version,
-    body,
-    get signal() {
-      return hangUp.signal;
-    },
-  };
-  return await method.handle(call);
+  return await method.handle(new CheckedCall({ uid, params, query, version, body }, hangUp));
 }
 
 function logFailure(log: Logger, error: ServiceError): void {

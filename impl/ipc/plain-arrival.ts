@@ -82,8 +82,8 @@ export class PlainArrival implements Arrival {
       text = JSON.stringify(answer.body);
       const length = Buffer.byteLength(text);
       if (length !== text.length) encoding = 'utf8';
-      add('content-type', 'application/json');
-      add('content-length', String(length));
+      head += `content-type: application/json\r\ncontent-length: ${length}\r\n`;
+      logged += `${logged === '' ? '' : ','}"content-type":"application/json","content-length":"${length}"`;
     }
     const line = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}`;
     this.#sent = true;
